@@ -1,0 +1,59 @@
+//! Grants: what a component may use. One file per kind, each with the words a person writes for it.
+//!
+//! The words are the same in flags and manifests. Parsing is pure: nothing here looks at the disk, the
+//! environment or the network, so a grant that parses may still name something that does not exist.
+
+mod clock;
+mod directory;
+mod environment;
+mod network;
+mod origin;
+mod random;
+mod stdio;
+
+pub use clock::ClockGrant;
+pub use directory::{Access, DirectoryGrant};
+pub use environment::EnvironmentGrant;
+pub use network::{AddressBlock, HostPattern, NetworkGrant, Peer, PortPattern, is_private};
+pub use origin::{HttpGrant, Origin, Scheme};
+pub use random::RandomGrant;
+pub use stdio::StdioGrant;
+
+/// Everything one component may use.
+///
+/// The default grants no directory, no variable, no network and no outgoing HTTP; it does grant the standard
+/// streams, the real clocks and real randomness, which a command cannot reasonably run without.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Directories of the host that appear in the guest.
+    pub directories: Vec<DirectoryGrant>,
+    /// Environment variables.
+    pub environment: EnvironmentGrant,
+    /// TCP, UDP and name look-ups.
+    pub network: NetworkGrant,
+    /// Outgoing HTTP requests.
+    pub http: HttpGrant,
+    /// What the clocks show.
+    pub clock: ClockGrant,
+    /// Where randomness comes from.
+    pub random: RandomGrant,
+    /// Standard input, output and error.
+    pub stdio: StdioGrant,
+}
+
+/// A grant that does not read as one: what was written, and what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {expected}")]
+pub struct ParseError {
+    text: String,
+    expected: &'static str,
+}
+
+impl ParseError {
+    pub(crate) fn new(text: &str, expected: &'static str) -> Self {
+        Self {
+            text: text.to_owned(),
+            expected,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What an application may use and spend, as plain values: the language the other crates speak.
+//!
+//! Everything above this crate turns text (flags, manifests) into these values or enforces them. This crate
+//! does no input or output, starts nothing and knows neither WebAssembly nor the engine.
+//!
+//! What always holds: the default of [`Grants`] gives nothing that reaches outside the process except the
+//! three standard streams, clocks and randomness; the default of [`Limits`] bounds everything a guest spends.
+
+pub mod grant;
+pub mod limits;
+pub mod quantity;
+
+pub use grant::Grants;
+pub use limits::Limits;

@@ -1,0 +1,4 @@
+//! What this crate promises at its border.
+
+mod cache;
+mod network;

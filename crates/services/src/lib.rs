@@ -1,0 +1,3 @@
+//! Host services: the interfaces that Weft itself implements for guests, one folder each.
+
+pub mod http_client;

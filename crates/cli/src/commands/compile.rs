@@ -1,0 +1,135 @@
+//! `weft compile`: a precompiled artifact, sealed for this user on this machine.
+
+use std::path::PathBuf;
+
+use weft_app::quantity::show_bytes;
+use weft_inspect::kind::Kind;
+use weft_runtime::program::guess_concurrency;
+use weft_runtime::seal::{MadeFor, SealKey, seal};
+use weft_runtime::{Concurrency, EngineOptions, Inlining, Profile, Stop, program};
+
+use super::run::CompileArguments;
+use crate::exit_code::Code;
+use crate::output::Output;
+use crate::report::Report;
+use crate::settings::Settings;
+use crate::watch::Watch;
+use crate::{input, load};
+
+/// Compile a program ahead of time into an artifact that `weft run` starts at once.
+///
+/// The artifact holds machine code for this version of Weft and this kind of processor. It is sealed: other
+/// users and machines do not run it unless they say that they trust it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  weft compile hello.wasm -o hello.cwasm && weft run hello.cwasm")]
+pub(crate) struct Arguments {
+    /// The program: a component, a core module, or their text; `-` reads standard input.
+    program: PathBuf,
+
+    /// Where the artifact goes; without it, beside the program with the ending `.cwasm`.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Make code that counts fuel, for `weft run --fuel`.
+    #[arg(long)]
+    metered: bool,
+
+    #[command(flatten)]
+    compile: CompileArguments,
+}
+
+pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) -> Result<Code, Report> {
+    let mut program = input::read(&arguments.program, arguments.compile.program_size)?;
+    match program.kind {
+        Kind::Artifact => return Err(Report::failed(format!("`{}` is compiled already", program.name))),
+        Kind::Text => input::assemble(&mut program)?,
+        Kind::Component | Kind::CoreModule => {}
+    }
+    if let Err(error) = weft_inspect::validate::validate(&program.bytes) {
+        return Err(Report::failed(format!("`{}` is not valid WebAssembly", program.name)).caused_by(error));
+    }
+    let path = artifact_path(&arguments)?;
+    let key = seal_key(settings)?;
+    let watch = Watch::start(Stop::new(), *output)?;
+    let purpose = |concurrency| match arguments.metered {
+        true => Profile::Metered(concurrency),
+        false => Profile::Command(concurrency),
+    };
+    let inlining = Inlining::for_program(program.bytes.len());
+    let mut concurrency = guess_concurrency(&program.bytes);
+    let compiled = loop {
+        let engine = load::new_engine(
+            purpose(concurrency),
+            EngineOptions {
+                inlining,
+                ..EngineOptions::default()
+            },
+        )?;
+        match load::compile(&engine, &program, arguments.compile.bounds(), output, &watch) {
+            Err(_) if concurrency == Concurrency::Off && program::is_component(&program.bytes) => {
+                concurrency = Concurrency::On;
+            }
+            compiled => break compiled?,
+        }
+    };
+    let artifact = compiled
+        .serialize()
+        .map_err(|error| Report::failed("cannot write the artifact").caused_by(error))?;
+    let sealed = seal(
+        artifact,
+        MadeFor {
+            profile: purpose(concurrency),
+            inlining,
+        },
+        &program.bytes,
+        &key,
+    );
+    write_whole(&path, &sealed)
+        .map_err(|error| Report::failed(format!("cannot write `{}`", path.display())).caused_by(error))?;
+    output.detail(&format!(
+        "wrote `{}` ({})",
+        path.display(),
+        show_bytes(sealed.len() as u64)
+    ));
+    Ok(Code::DONE)
+}
+
+fn artifact_path(arguments: &Arguments) -> Result<PathBuf, Report> {
+    if arguments.output.is_none() && arguments.program.as_os_str() == "-" {
+        return Err(Report::usage("an artifact made from standard input needs a name").hint("add `-o FILE`"));
+    }
+    Ok(input::output_path(
+        arguments.output.clone(),
+        &arguments.program,
+        "cwasm",
+    ))
+}
+
+fn seal_key(settings: &Settings) -> Result<SealKey, Report> {
+    let path = settings.seal_key.as_ref().ok_or_else(|| {
+        Report::failed("there is no folder for the key that seals artifacts")
+            .hint("set `HOME` or `WEFT_DATA_DIR`")
+    })?;
+    SealKey::open_or_create(path).map_err(|error| Report::failed("cannot seal the artifact").caused_by(error))
+}
+
+/// Writes under a temporary name and renames: whoever looks sees the old file or the whole new one.
+fn write_whole(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(std::path::Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".weft-")
+        .permissions(permissions())
+        .tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// As for any file that a command writes: the umask decides.
+fn permissions() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o666)
+}

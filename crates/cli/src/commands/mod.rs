@@ -1,0 +1,40 @@
+//! The commands, one file each: what it takes, what it does, what it prints.
+
+pub(crate) mod cache;
+pub(crate) mod compile;
+pub(crate) mod completions;
+pub(crate) mod inspect;
+pub(crate) mod man;
+pub(crate) mod print;
+pub(crate) mod run;
+pub(crate) mod validate;
+pub(crate) mod wit;
+
+use crate::args::Command;
+use crate::exit_code::Code;
+use crate::output::Output;
+use crate::report::Report;
+use crate::settings::Settings;
+
+/// How facts are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Result<Code, Report> {
+    match command {
+        Command::Run(arguments) => run::run(*arguments, settings, output),
+        Command::Compile(arguments) => compile::run(arguments, settings, output),
+        Command::Inspect(arguments) => inspect::run(arguments, output),
+        Command::Wit(arguments) => wit::run(arguments, output),
+        Command::Print(arguments) => print::run(arguments, output),
+        Command::Validate(arguments) => validate::run(arguments, output),
+        Command::Cache(arguments) => cache::run(arguments, settings, output),
+        Command::Completions(arguments) => completions::run(arguments, output),
+        Command::Man(arguments) => man::run(arguments, output),
+    }
+}

@@ -1,0 +1,224 @@
+//! From a file's bytes to a program that can run: from the cache if it was seen before, else compiled.
+
+use std::thread::JoinHandle;
+
+use weft_app::quantity::show_duration;
+use weft_inspect::kind::Kind;
+use weft_runtime::cache::{Cache, Digest, Key, Lookup, Meta};
+use weft_runtime::program::{self, Trust};
+use weft_runtime::seal::{self, MadeFor, SealKey};
+use weft_runtime::{Concurrency, Engine, EngineOptions, Inlining, Profile, Program};
+
+use crate::input::{self, Input};
+use crate::output::Output;
+use crate::report::Report;
+use crate::settings::Settings;
+use crate::watch::{CompileBounds, Watch};
+
+/// Bytes that the artifacts of one user take on disk at most.
+pub(crate) const CACHE_BYTES_MAX: u64 = 2 << 30;
+
+/// How a program is to be loaded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoadOptions {
+    pub(crate) profile: Profile,
+    pub(crate) engine: EngineOptions,
+    pub(crate) compile: CompileBounds,
+    pub(crate) use_cache: bool,
+    /// Run an artifact that was made elsewhere.
+    pub(crate) trust_artifact: bool,
+}
+
+/// A program, and its way into the cache if it is still on it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) program: Program,
+    storing: Option<JoinHandle<Result<(), String>>>,
+}
+
+impl Loaded {
+    /// Waits until the artifact is in the cache. A cache that cannot be written costs time, not results.
+    pub(crate) fn finish_storing(self, output: &Output) {
+        match self.storing.map(JoinHandle::join) {
+            Some(Ok(Err(error))) => output.detail(&format!("the artifact was not kept: {error}")),
+            Some(Err(_)) => output.detail("the artifact was not kept: the thread that wrote it panicked"),
+            Some(Ok(Ok(()))) | None => {}
+        }
+    }
+}
+
+/// Loads a program.
+pub(crate) fn load(
+    mut input: Input,
+    options: LoadOptions,
+    settings: &Settings,
+    output: &Output,
+    watch: &Watch,
+) -> Result<Loaded, Report> {
+    match input.kind {
+        Kind::Artifact => return load_artifact(&input, options, settings),
+        Kind::Text => input::assemble(&mut input)?,
+        Kind::Component | Kind::CoreModule => {}
+    }
+    let cache = open_cache(options, settings, output);
+    let mut concurrency = program::guess_concurrency(&input.bytes);
+    let engine_options = EngineOptions {
+        inlining: Inlining::for_program(input.bytes.len()),
+        ..options.engine
+    };
+    let digest = Digest::of(&input.bytes);
+    loop {
+        let engine = new_engine(options.profile.with_concurrency(concurrency), engine_options)?;
+        let key = Key::new(digest, engine.compatibility(), engine.profile().name());
+        if let Some(program) = find(cache.as_ref(), &key, &engine, output) {
+            return Ok(Loaded {
+                program,
+                storing: None,
+            });
+        }
+        let valid = weft_inspect::validate::validate(&input.bytes);
+        if let Err(error) = valid {
+            return Err(
+                Report::failed(format!("`{}` is not valid WebAssembly", input.name)).caused_by(error),
+            );
+        }
+        match compile(&engine, &input, options.compile, output, watch) {
+            Ok(program) => {
+                let storing = cache.map(|cache| store(cache, key, input.short_name.clone(), program.clone()));
+                return Ok(Loaded { program, storing });
+            }
+            // The guess can miss a component that is asynchronous in a way that leaves no trace in names.
+            Err(_) if concurrency == Concurrency::Off && program::is_component(&input.bytes) => {
+                concurrency = Concurrency::On;
+            }
+            Err(report) => return Err(report),
+        }
+    }
+}
+
+pub(crate) fn new_engine(profile: Profile, options: EngineOptions) -> Result<Engine, Report> {
+    Engine::new(profile, options).map_err(|error| Report::failed("cannot start the engine").caused_by(error))
+}
+
+/// Compiles within bounds: [`Watch`] ends the process when they are passed.
+pub(crate) fn compile(
+    engine: &Engine,
+    input: &Input,
+    bounds: CompileBounds,
+    output: &Output,
+    watch: &Watch,
+) -> Result<Program, Report> {
+    let started = std::time::Instant::now();
+    let guard = watch.compiling(&input.short_name, input.bytes.len() as u64, bounds);
+    let program = Program::compile(engine, &input.bytes)
+        .map_err(|error| Report::failed(format!("cannot compile `{}`", input.name)).caused_by(error));
+    drop(guard);
+    if program.is_ok() {
+        output.detail(&format!(
+            "compiled `{}` in {}",
+            input.short_name,
+            show_duration(started.elapsed())
+        ));
+    }
+    program
+}
+
+pub(crate) fn open_cache(options: LoadOptions, settings: &Settings, output: &Output) -> Option<Cache> {
+    let root = settings.cache.as_ref().filter(|_| options.use_cache)?;
+    match Cache::open(root, CACHE_BYTES_MAX) {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            output.detail(&format!("running without the cache: {error}"));
+            None
+        }
+    }
+}
+
+fn find(cache: Option<&Cache>, key: &Key, engine: &Engine, output: &Output) -> Option<Program> {
+    let hit = match cache?.lookup(key) {
+        Ok(Lookup::Hit(hit)) => hit,
+        Ok(Lookup::Absent) => return None,
+        Ok(Lookup::Damaged(damage)) => {
+            output.warn(&format!("{damage}; compiling again"));
+            return None;
+        }
+        Err(error) => {
+            output.warn(&format!("the cache is not used: {error}"));
+            return None;
+        }
+    };
+    match Program::from_cache(engine, &hit) {
+        Ok(program) => Some(program),
+        Err(error) => {
+            output.detail(&format!("the cached artifact is not used: {error}"));
+            None
+        }
+    }
+}
+
+/// Writes the artifact beside the running guest, which need not wait for the disk.
+fn store(cache: Cache, key: Key, name: String, program: Program) -> JoinHandle<Result<(), String>> {
+    std::thread::spawn(move || {
+        let meta = Meta {
+            name,
+            engine_version: weft_runtime::engine::VERSION.to_owned(),
+        };
+        let artifact = program.serialize().map_err(|error| error.to_string())?;
+        cache
+            .insert(&key, &meta, &artifact)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    })
+}
+
+fn load_artifact(input: &Input, options: LoadOptions, settings: &Settings) -> Result<Loaded, Report> {
+    let refuse = || Report::failed(format!("`{}` is not run", input.name));
+    let Some(sealed) = seal::read(&input.bytes) else {
+        return Err(refuse()
+            .caused_by("it is machine code that `weft compile` did not make, or it was cut off")
+            .hint("compile the WebAssembly it was made from with `weft compile`"));
+    };
+    let key = if options.trust_artifact {
+        None
+    } else {
+        read_key(settings)
+    };
+    let trust = match &key {
+        _ if options.trust_artifact => Trust::UserVouches,
+        Some(key) => Trust::Key(key),
+        None => {
+            return Err(refuse().caused_by(seal::SealError::Foreign).hint(FOREIGN_HINT));
+        }
+    };
+    let MadeFor {
+        profile: made_for,
+        inlining,
+    } = sealed.made_for().map_err(|error| refuse().caused_by(error))?;
+    if made_for.with_concurrency(Concurrency::On) != options.profile.with_concurrency(Concurrency::On) {
+        return Err(refuse()
+            .caused_by(format!("it was compiled for profile `{}`", made_for.name()))
+            .hint("run the WebAssembly it was made from, or compile it with the flags of this run"));
+    }
+    let engine = new_engine(
+        made_for,
+        EngineOptions {
+            inlining,
+            ..options.engine
+        },
+    )?;
+    let program = Program::from_sealed(&engine, &sealed, trust).map_err(|error| {
+        let report = refuse().caused_by(error);
+        report.hint(FOREIGN_HINT)
+    })?;
+    Ok(Loaded {
+        program,
+        storing: None,
+    })
+}
+
+const FOREIGN_HINT: &str = "compile it here with `weft compile`; if you made it elsewhere and trust it as you \
+    trust a native program, `--dangerously-trust-artifact` runs it";
+
+fn read_key(settings: &Settings) -> Option<SealKey> {
+    SealKey::open(settings.seal_key.as_deref()?).ok()
+}

@@ -1,0 +1,33 @@
+//! `weft`: run WebAssembly components that do not have to trust each other.
+//!
+//! Only this crate prints ([`output`]) and reads the environment ([`settings`]). Each command is one file in
+//! [`commands`]; what goes wrong is told by [`report`], and how the process ends is decided in [`exit_code`].
+
+mod args;
+mod commands;
+mod exit_code;
+mod input;
+mod load;
+mod output;
+mod report;
+mod settings;
+mod watch;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match args::parse() {
+        Ok(arguments) => arguments,
+        Err(ended) => return ended,
+    };
+    let settings = settings::Settings::read(&arguments);
+    settings::start_log(&settings);
+    let output = output::Output::new(&settings);
+    match commands::run(arguments.command, &settings, &output) {
+        Ok(code) => code.into(),
+        Err(report) => {
+            output.report(&report);
+            report.code.into()
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `unsafe` stands in one file only.
+
+use super::Problem;
+use super::rust_source::code_of;
+use super::tree::Tree;
+
+/// The one file that loads machine code, which cannot be done otherwise.
+const ALLOWED: &str = "crates/runtime/src/precompiled.rs";
+
+/// Checks the code of the workspace, tests included.
+pub(super) fn check(tree: &Tree) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for file in tree
+        .files()
+        .filter(|file| file.is_workspace_rust() && file.path != ALLOWED)
+    {
+        for (number, line) in (1..).zip(code_of(&file.text).lines()) {
+            let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+            if words.any(|word| word == "unsafe") {
+                let what = format!("`unsafe` is allowed in `{ALLOWED}` only");
+                problems.push(Problem::new(&file.path, number, what));
+            }
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::Tree;
+    use super::{ALLOWED, check};
+
+    #[test]
+    fn unsafe_code_is_told_and_talk_about_it_is_not() {
+        let code = "fn f() {\n    unsafe { g() }\n}\n";
+        let talk = "//! Not `unsafe`.\n#![deny(unsafe_code)]\nconst A: &str = \"unsafe\";\n";
+        let tree = Tree::of(&[
+            ("crates/a/src/lib.rs", code),
+            ("crates/b/src/lib.rs", talk),
+            (ALLOWED, code),
+        ]);
+        let problems = check(&tree);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(
+            (problems[0].path.as_str(), problems[0].line),
+            ("crates/a/src/lib.rs", 2)
+        );
+    }
+}

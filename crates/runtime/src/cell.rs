@@ -1,13 +1,13 @@
 //! A cell: one store with everything that belongs to a run.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::Store;
 use wasmtime_wasi::p1::WasiP1Ctx;
-use wasmtime_wasi::sockets::WasiSocketsCtxView;
-use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtxBuilder, WasiView as _};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpHooks};
 use weft_app::grant::{Access, ClockGrant, RandomGrant};
 use weft_app::{Grants, Limits};
 
@@ -15,8 +15,8 @@ use crate::budget::Budget;
 use crate::denial::DenialLog;
 use crate::engine::Engine;
 use crate::error::SetupError;
+use crate::link::{DenyHttp, Imports, ScopedImport};
 use crate::network::NetworkPolicy;
-use crate::network::host::NameLookupView;
 use crate::output::{Channel, CountedOutput, OutputAllowance};
 use crate::repeatable::{SeededRandom, VirtualClock};
 use crate::sampling::Sampler;
@@ -24,71 +24,77 @@ use crate::stop::Stop;
 
 /// Everything that decides what a run may do and spend.
 pub struct Setup {
-    /// What the guest may use.
-    pub grants: Grants,
+    /// On whose behalf the guest acts: the components it was made of, the one that is entered first. Never empty.
+    pub principals: Vec<PrincipalSetup>,
+    /// Whose import is whose.
+    pub imports: Imports,
     /// What the guest may spend.
     pub limits: Limits,
-    /// The guest's arguments, its own name first.
+    /// How to end the run from outside.
+    pub stop: Stop,
+}
+
+/// What one component of a run may do.
+pub struct PrincipalSetup {
+    /// What it may use.
+    pub grants: Grants,
+    /// Its arguments, its own name first.
     pub arguments: Vec<String>,
     /// Outgoing HTTP; without it every request is denied.
     pub http: Option<Box<dyn WasiHttpHooks>>,
     /// Where refusals are noted.
     pub denials: DenialLog,
-    /// How to end the run from outside.
-    pub stop: Stop,
 }
 
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Setup")
-            .field("grants", &self.grants)
+            .field("principals", &self.principals)
             .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PrincipalSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrincipalSetup")
+            .field("grants", &self.grants)
             .finish_non_exhaustive()
     }
 }
 
 /// What a store carries for the host functions.
 pub(crate) struct Cell {
-    pub(crate) wasi: WasiP1Ctx,
-    pub(crate) network: NetworkPolicy,
+    principals: Vec<Principal>,
+    /// Of all principals: a handle is a guest's only where the guest holds it.
+    table: ResourceTable,
     pub(crate) budget: Budget,
-    pub(crate) denials: DenialLog,
     pub(crate) stop: Stop,
     pub(crate) sampler: Option<Sampler>,
-    http: WasiHttpCtx,
-    http_hooks: Box<dyn WasiHttpHooks>,
 }
 
-impl WasiView for Cell {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        self.wasi.ctx()
-    }
-}
-
-impl WasiHttpView for Cell {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            hooks: &mut *self.http_hooks,
-            table: self.wasi.ctx().table,
-            ctx: &mut self.http,
-        }
-    }
+/// One component's side of a cell.
+pub(crate) struct Principal {
+    /// Core modules use all of it; components use what is in it and the table of the cell.
+    pub(crate) wasi: WasiP1Ctx,
+    pub(crate) network: NetworkPolicy,
+    pub(crate) denials: DenialLog,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) hooks: Box<dyn WasiHttpHooks>,
 }
 
 impl Cell {
-    pub(crate) fn name_lookup(&mut self) -> NameLookupView<'_> {
-        let WasiCtxView { ctx, table } = self.wasi.ctx();
-        NameLookupView {
-            policy: &self.network,
-            sockets: WasiSocketsCtxView {
-                ctx: ctx.sockets(),
-                table,
-            },
-        }
+    /// One principal, and the table.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`open` refuses imports of principals that are not there, so no host function asks for one"
+    )]
+    pub(crate) fn principal(&mut self, number: usize) -> (&mut Principal, &mut ResourceTable) {
+        (&mut self.principals[number], &mut self.table)
     }
 
     pub(crate) fn table(&mut self) -> &mut ResourceTable {
-        self.wasi.ctx().table
+        &mut self.table
     }
 }
 
@@ -105,7 +111,6 @@ pub(crate) fn open(engine: &Engine, setup: Setup) -> Result<Store<Cell>, SetupEr
     store.limiter(|cell| &mut cell.budget);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
     store.set_max_component_handles(limits.handles_max.saturating_add(SPARE_HANDLES));
-    store.data_mut().table().set_max_capacity(limits.handles_max);
     if engine.counts_fuel() {
         let fuel = limits.fuel_max.unwrap_or(u64::MAX);
         store
@@ -117,12 +122,42 @@ pub(crate) fn open(engine: &Engine, setup: Setup) -> Result<Store<Cell>, SetupEr
 
 fn build(setup: Setup) -> Result<Cell, SetupError> {
     let Setup {
-        grants,
+        principals,
+        imports,
         limits,
+        stop,
+    } = setup;
+    let known = principals.len();
+    let names_unknown = |imports: &[ScopedImport]| imports.iter().any(|import| import.principal >= known);
+    if known == 0 || matches!(&imports, Imports::Scoped(scoped) if names_unknown(scoped)) {
+        return Err(SetupError::PrincipalUnknown { known });
+    }
+    let allowance = OutputAllowance::new(limits.output_bytes_max, stop.clone());
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(limits.handles_max);
+    let principals = principals
+        .into_iter()
+        .map(|principal| build_principal(principal, &limits, allowance.clone()))
+        .collect::<Result<_, _>>()?;
+    Ok(Cell {
+        principals,
+        table,
+        budget: Budget::new(&limits),
+        stop,
+        sampler: None,
+    })
+}
+
+fn build_principal(
+    setup: PrincipalSetup,
+    limits: &Limits,
+    allowance: Arc<OutputAllowance>,
+) -> Result<Principal, SetupError> {
+    let PrincipalSetup {
+        grants,
         arguments,
         http,
         denials,
-        stop,
     } = setup;
     let network = NetworkPolicy::new(grants.network.clone(), denials.clone());
     let mut wasi = WasiCtxBuilder::new();
@@ -132,27 +167,22 @@ fn build(setup: Setup) -> Result<Cell, SetupError> {
     wasi.args(&arguments);
     wasi.envs(&grants.environment.variables);
     network.install(&mut wasi);
-    grant_stdio(
-        &mut wasi,
-        &grants,
-        OutputAllowance::new(limits.output_bytes_max, stop.clone()),
-    );
+    grant_stdio(&mut wasi, &grants, allowance);
     grant_clock(&mut wasi, grants.clock);
     grant_random(&mut wasi, grants.random);
     grant_directories(&mut wasi, &grants)?;
-    Ok(Cell {
-        wasi: wasi.build_p1(),
+    let mut wasi = wasi.build_p1();
+    wasi.ctx().table.set_max_capacity(limits.handles_max);
+    Ok(Principal {
+        wasi,
         network,
-        budget: Budget::new(&limits),
         http: WasiHttpCtx::new(),
-        http_hooks: http.unwrap_or_else(|| Box::new(crate::link::DenyHttp(denials.clone()))),
+        hooks: http.unwrap_or_else(|| Box::new(DenyHttp(denials.clone()))),
         denials,
-        stop,
-        sampler: None,
     })
 }
 
-fn grant_stdio(wasi: &mut WasiCtxBuilder, grants: &Grants, allowance: std::sync::Arc<OutputAllowance>) {
+fn grant_stdio(wasi: &mut WasiCtxBuilder, grants: &Grants, allowance: Arc<OutputAllowance>) {
     if grants.stdio.input {
         wasi.inherit_stdin();
     }

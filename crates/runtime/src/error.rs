@@ -45,6 +45,12 @@ pub enum SetupError {
     /// The program imports something under a known name with another type.
     #[error("an import of the program does not fit what Weft provides")]
     ImportMismatch(#[source] anyhow::Error),
+    /// The setup names principals that it does not have.
+    #[error("an import belongs to a component that the setup does not name; it names {known}")]
+    PrincipalUnknown {
+        /// How many it names.
+        known: usize,
+    },
     /// The host side cannot be put together.
     #[error("cannot link the host functions")]
     Link(#[source] anyhow::Error),

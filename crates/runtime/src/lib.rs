@@ -31,9 +31,10 @@ pub mod sampling;
 pub mod trap;
 pub mod wave;
 
-pub use cell::Setup;
+pub use cell::{PrincipalSetup, Setup};
 pub use engine::{Concurrency, Engine, EngineOptions, Inlining, Profile};
 pub use entry::{Outcome, run};
+pub use link::{Imports, ScopedImport};
 pub use prepared::Prepared;
 pub use program::Program;
 pub use stop::{LimitHit, Stop, StopReason};

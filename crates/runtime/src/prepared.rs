@@ -14,11 +14,11 @@ use wasmtime::component::{Component, Instance, InstancePre};
 use wasmtime_wasi_http::WasiHttpHooks;
 use weft_app::{Grants, Limits};
 
-use crate::cell::{self, Cell, Setup};
+use crate::cell::{self, Cell, PrincipalSetup, Setup};
 use crate::denial::DenialLog;
 use crate::engine::Engine;
 use crate::error::SetupError;
-use crate::link;
+use crate::link::{self, Imports, Linking};
 use crate::program::{Code, Program};
 use crate::stop::Stop;
 
@@ -101,7 +101,7 @@ impl Prepared {
             return Err(PrepareError::Module);
         };
         let engine = program.engine().clone();
-        let linked = link(&engine, component, &grants)?;
+        let linked = link(&engine, component, &Linking::own(&grants))?;
         Ok(Self {
             engine,
             linked,
@@ -131,11 +131,14 @@ impl Prepared {
         let mut store = cell::open(
             &self.engine,
             Setup {
-                grants,
+                principals: vec![PrincipalSetup {
+                    grants,
+                    arguments,
+                    http,
+                    denials,
+                }],
+                imports: Imports::Own,
                 limits,
-                arguments,
-                http,
-                denials,
                 stop,
             },
         )?;
@@ -161,14 +164,9 @@ impl Live {
 pub(crate) fn link(
     engine: &Engine,
     component: &Component,
-    grants: &Grants,
+    linking: &Linking,
 ) -> Result<InstancePre<Cell>, SetupError> {
-    let linker = link::components(engine, grants)?;
-    let missing = link::missing(component, engine);
-    if !missing.is_empty() {
-        return Err(SetupError::ImportMissing { missing });
-    }
-    linker
+    link::components(engine, component, linking)?
         .instantiate_pre(component)
         .map_err(|error| SetupError::ImportMismatch(error.into()))
 }

@@ -16,7 +16,7 @@ use weft_runtime::entry::{self, Entry, EntryError, Observe, Outcome};
 use weft_runtime::error::SetupError;
 use weft_runtime::flamegraph::FlameGraph;
 use weft_runtime::wave::Call;
-use weft_runtime::{Concurrency, EngineOptions, LimitHit, Profile, Setup, Stop};
+use weft_runtime::{Concurrency, EngineOptions, Imports, LimitHit, PrincipalSetup, Profile, Setup, Stop};
 
 use crate::exit_code::Code;
 use crate::input;
@@ -388,17 +388,20 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
     let name = input.name.clone();
     let loaded = load::load(input, options, settings, output, &watch)?;
     let denials = DenialLog::default();
+    let fixed_clock = matches!(grants.clock, ClockGrant::Fixed(_));
     let setup = Setup {
-        http: http_client(&grants.http, &denials),
-        grants,
+        principals: vec![PrincipalSetup {
+            http: http_client(&grants.http, &denials),
+            grants,
+            arguments: names,
+            denials: denials.clone(),
+        }],
+        imports: Imports::Own,
         limits: limits.clone(),
-        arguments: names,
-        denials: denials.clone(),
         stop,
     };
     let entry = arguments.invoke.map_or(Entry::Command, Entry::Invoke);
     let observe = arguments.observe.observe();
-    let fixed_clock = matches!(setup.grants.clock, ClockGrant::Fixed(_));
     let report = {
         let _running = watch.running(loaded.program.engine(), &limits, observe.sample_every.is_some());
         run_to_the_end(entry::run(&loaded.program, &entry, setup, observe), fixed_clock)?

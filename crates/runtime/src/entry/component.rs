@@ -3,12 +3,12 @@
 use wasmtime::Store;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentExportIndex, Instance, Val};
-use weft_app::Grants;
 
 use super::{Entry, EntryError, Interrupted, Outcome, some_of};
 use crate::cell::Cell;
 use crate::engine::{Concurrency, Engine};
 use crate::error::SetupError;
+use crate::link::Linking;
 use crate::prepared;
 use crate::wave::{self, Call};
 
@@ -16,7 +16,7 @@ pub(super) async fn enter(
     engine: &Engine,
     component: &Component,
     entry: &Entry,
-    grants: &Grants,
+    linking: &Linking,
     store: &mut Store<Cell>,
 ) -> Result<Outcome, Interrupted> {
     let call = match entry {
@@ -26,7 +26,7 @@ pub(super) async fn enter(
     if call.is_none() && !exports_run(engine, component) {
         return Err(no_command(engine, component).into());
     }
-    let instance = instantiate(engine, component, grants, store).await?;
+    let instance = instantiate(engine, component, linking, store).await?;
     match call {
         Some(call) => call.run(engine, &instance, store).await,
         None => run(engine, &instance, store).await,
@@ -36,10 +36,10 @@ pub(super) async fn enter(
 async fn instantiate(
     engine: &Engine,
     component: &Component,
-    grants: &Grants,
+    linking: &Linking,
     store: &mut Store<Cell>,
 ) -> Result<Instance, Interrupted> {
-    let linked = prepared::link(engine, component, grants)?;
+    let linked = prepared::link(engine, component, linking)?;
     linked.instantiate_async(store).await.map_err(Interrupted::Failed)
 }
 

@@ -14,6 +14,7 @@ use weft_app::Limits;
 
 use crate::cell::{self, Cell, Setup};
 use crate::error::SetupError;
+use crate::link::Linking;
 use crate::program::{Code, Program};
 use crate::sampling::{Sampled, Sampler, Ticker};
 use crate::stop::{LimitHit, StopReason};
@@ -139,7 +140,7 @@ impl From<WaveError> for Interrupted {
 /// Runs a program once.
 ///
 /// # Authority
-/// Exactly what `setup.grants` names.
+/// Exactly what the grants of the setup's principals name.
 ///
 /// # Errors
 /// When the program cannot be entered. What goes wrong inside the guest is an [`Outcome`], not an error.
@@ -155,16 +156,19 @@ pub async fn run(
     setup: Setup,
     observe: Observe,
 ) -> Result<Report, EntryError> {
-    let (grants, limits, stop) = (setup.grants.clone(), setup.limits.clone(), setup.stop.clone());
+    let (limits, stop) = (setup.limits.clone(), setup.stop.clone());
+    let linking = Linking::of(&setup);
     check_profile(program, &limits, observe)?;
     let mut store = cell::open(program.engine(), setup)?;
     let _ticker = start_sampling(program, &mut store, observe)?;
     let guest = async {
         match &program.code {
             Code::Component(component) => {
-                component::enter(program.engine(), component, entry, &grants, &mut store).await
+                component::enter(program.engine(), component, entry, &linking, &mut store).await
             }
-            Code::Module(module) => module::enter(program.engine(), module, entry, &grants, &mut store).await,
+            Code::Module(module) => {
+                module::enter(program.engine(), module, entry, &linking, &mut store).await
+            }
         }
     };
     let ended = tokio::select! {

@@ -1,23 +1,22 @@
 //! The ways into a core module.
 
 use wasmtime::{ExternType, Module, Store};
-use weft_app::Grants;
 
 use super::{Entry, EntryError, Interrupted, Outcome, read_core_arguments, show_core_results, some_of};
 use crate::cell::Cell;
 use crate::engine::Engine;
 use crate::error::SetupError;
-use crate::link;
+use crate::link::{self, Linking};
 use crate::wave::Call;
 
 pub(super) async fn enter(
     engine: &Engine,
     module: &Module,
     entry: &Entry,
-    grants: &Grants,
+    linking: &Linking,
     store: &mut Store<Cell>,
 ) -> Result<Outcome, Interrupted> {
-    let linker = link::modules(engine, grants)?;
+    let linker = link::modules(engine, module, linking)?;
     let missing: Vec<String> = module
         .imports()
         .filter(|import| linker.get_by_import(&mut *store, import).is_none())

@@ -127,8 +127,9 @@ async fn call(version: Version, mut store: Store<State>) -> wasmtime::Result<()>
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     linker.allow_shadowing(true);
-    host::p2::add_to_linker(&mut linker, name_lookup)?;
-    host::p3::add_to_linker(&mut linker, name_lookup)?;
+    let name = "wasi:sockets/ip-name-lookup";
+    host::p2::add_to_instance(&mut linker.instance(&format!("{name}@0.2.12"))?, name_lookup)?;
+    host::p3::add_to_instance(&mut linker.instance(&format!("{name}@0.3.0"))?, name_lookup)?;
     // Whether the guest found what it wanted stands in its output.
     match version {
         Version::P2 => {

@@ -1,7 +1,6 @@
 //! The WIT border of name look-ups: `wasi:sockets/ip-name-lookup` of both WASI versions.
 //!
-//! wasmtime-wasi's own look-up knows only "all names" and "no name". Each version here replaces it: link
-//! wasmtime-wasi first, allow shadowing, then call the `add_to_linker` of the version.
+//! wasmtime-wasi's own look-up knows only "all names" and "no name". Each version here takes its place.
 
 pub mod p2;
 pub mod p3;

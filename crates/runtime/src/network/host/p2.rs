@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::vec;
 
-use wasmtime::component::{Linker, Resource};
+use wasmtime::component::{LinkerInstance, Resource};
 use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::{
     self, Host, HostResolveAddressStream, ResolveAddressStream,
 };
@@ -17,21 +17,20 @@ use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 use super::{NameLookup, NameLookupView};
 use crate::network::LookupError;
 
-/// Replaces the name look-up of WASI 0.2 in a linker that has wasmtime-wasi's interfaces already and allows
-/// shadowing.
+/// Provides the name look-up of WASI 0.2 in an instance of a linker.
 ///
 /// # Errors
 ///
-/// When the linker does not allow shadowing.
+/// When the instance has such functions already and the linker does not allow shadowing.
 ///
 /// # Authority
 ///
 /// Guests look up what the policy of their view grants.
-pub fn add_to_linker<T: Send + 'static>(
-    linker: &mut Linker<T>,
+pub fn add_to_instance<T: Send + 'static>(
+    instance: &mut LinkerInstance<'_, T>,
     view: fn(&mut T) -> NameLookupView<'_>,
 ) -> wasmtime::Result<()> {
-    ip_name_lookup::add_to_linker::<T, NameLookup>(linker, view)
+    ip_name_lookup::add_to_linker_instance::<T, NameLookup>(instance, view)
 }
 
 /// A look-up on its way to the guest.

@@ -1,27 +1,26 @@
 //! `wasi:sockets/ip-name-lookup` of WASI 0.3, where a look-up is one asynchronous call.
 
-use wasmtime::component::{Accessor, Linker};
+use wasmtime::component::{Accessor, LinkerInstance};
 use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup::{self, ErrorCode, Host, HostWithStore};
 use wasmtime_wasi::p3::bindings::sockets::types::IpAddress;
 
 use super::{NameLookup, NameLookupView};
 use crate::network::LookupError;
 
-/// Replaces the name look-up of WASI 0.3 in a linker that has wasmtime-wasi's interfaces already and allows
-/// shadowing.
+/// Provides the name look-up of WASI 0.3 in an instance of a linker.
 ///
 /// # Errors
 ///
-/// When the linker does not allow shadowing.
+/// When the instance has such functions already and the linker does not allow shadowing.
 ///
 /// # Authority
 ///
 /// Guests look up what the policy of their view grants.
-pub fn add_to_linker<T: Send + 'static>(
-    linker: &mut Linker<T>,
+pub fn add_to_instance<T: Send + 'static>(
+    instance: &mut LinkerInstance<'_, T>,
     view: fn(&mut T) -> NameLookupView<'_>,
 ) -> wasmtime::Result<()> {
-    ip_name_lookup::add_to_linker::<T, NameLookup>(linker, view)
+    ip_name_lookup::add_to_linker_instance::<T, NameLookup>(instance, view)
 }
 
 impl<T> HostWithStore<T> for NameLookup {

@@ -1,0 +1,175 @@
+//! Linking: which host functions a guest finds under which names.
+//!
+//! Only what a program imports is linked, each import for the principal it belongs to. Interfaces of WASI are
+//! there for every program that asks, so that programs which import what they never use still start; what
+//! is not granted is refused inside, by the interface's own error where it has one. Interfaces outside WASI
+//! are not provided here, and a program that imports one does not start.
+
+mod interfaces;
+mod modules;
+mod refusal;
+mod slot;
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker};
+use weft_app::Grants;
+
+use crate::cell::{Cell, PrincipalSetup, Setup};
+use crate::engine::Engine;
+use crate::error::SetupError;
+pub(crate) use modules::modules;
+pub(crate) use refusal::DenyHttp;
+use refusal::Refusals;
+use slot::PRINCIPALS_MAX;
+use slot::Slot;
+
+/// Whose import is whose.
+#[derive(Debug, Clone, Default)]
+pub enum Imports {
+    /// Every import belongs to the first principal, under the interface's own name.
+    #[default]
+    Own,
+    /// Imports belong to the principals that are named here, under names of their own. What is not listed is not
+    /// provided.
+    Scoped(Vec<ScopedImport>),
+}
+
+/// One import of a program that was made of several components.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopedImport {
+    /// Its name in the program.
+    pub name: String,
+    /// The interface it stands for, such as `wasi:cli/environment@0.2.3`.
+    pub interface: String,
+    /// The number of the principal it belongs to.
+    pub principal: usize,
+    /// Whether it may be used. An import that may not is there, and using it ends the guest.
+    pub granted: bool,
+}
+
+/// What linking has to know of a setup.
+#[derive(Debug, Clone)]
+pub(crate) struct Linking {
+    imports: Imports,
+    /// What each principal is refused, by its number.
+    refusals: Vec<Refusals>,
+}
+
+impl Linking {
+    pub(crate) fn of(setup: &Setup) -> Self {
+        let refusals = |principal: &PrincipalSetup| Refusals::of(&principal.grants);
+        Self {
+            imports: setup.imports.clone(),
+            refusals: setup.principals.iter().map(refusals).collect(),
+        }
+    }
+
+    /// Of a program that acts for itself.
+    pub(crate) fn own(grants: &Grants) -> Self {
+        Self {
+            imports: Imports::Own,
+            refusals: vec![Refusals::of(grants)],
+        }
+    }
+
+    fn refusals_of(&self, principal: usize) -> Refusals {
+        self.refusals.get(principal).copied().unwrap_or_default()
+    }
+}
+
+/// A linker with everything that a component imports.
+pub(crate) fn components(
+    engine: &Engine,
+    component: &Component,
+    linking: &Linking,
+) -> Result<Linker<Cell>, SetupError> {
+    let mut linker = Linker::new(engine.wasmtime());
+    let mut missing = Vec::new();
+    for (name, item) in component.component_type().imports(engine.wasmtime()) {
+        if let Some(found) = Found::new(engine, &linking.imports, name) {
+            found
+                .register(engine, &mut linker, name, &item.ty, linking)
+                .map_err(|error| SetupError::Link(error.into()))?;
+        } else if !holds_only_types(&item.ty, engine.wasmtime()) {
+            missing.push(name.to_owned());
+        }
+    }
+    if missing.is_empty() {
+        Ok(linker)
+    } else {
+        Err(SetupError::ImportMissing { missing })
+    }
+}
+
+/// What an import is linked to.
+struct Found<'a> {
+    interface: &'a str,
+    /// Absent where nothing provides it, which is no error as long as it may not be used.
+    provided: Option<interfaces::Provided>,
+    principal: usize,
+    granted: bool,
+}
+
+impl<'a> Found<'a> {
+    fn new(engine: &Engine, imports: &'a Imports, name: &'a str) -> Option<Self> {
+        let concurrency = engine.profile().concurrency();
+        match imports {
+            Imports::Own => Some(Self {
+                interface: name,
+                provided: Some(interfaces::find(name, concurrency)?),
+                principal: 0,
+                granted: true,
+            }),
+            Imports::Scoped(scoped) => {
+                let import = scoped.iter().find(|import| import.name == name)?;
+                let provided = interfaces::find(&import.interface, concurrency);
+                (provided.is_some() || !import.granted).then_some(Self {
+                    interface: &import.interface,
+                    provided,
+                    principal: import.principal,
+                    granted: import.granted,
+                })
+            }
+        }
+    }
+
+    fn register(
+        &self,
+        engine: &Engine,
+        linker: &mut Linker<Cell>,
+        name: &str,
+        item: &ComponentItem,
+        linking: &Linking,
+    ) -> wasmtime::Result<()> {
+        let too_many = || wasmtime::format_err!("a program has at most {PRINCIPALS_MAX} principals");
+        let slot = Slot::of(self.principal).ok_or_else(too_many)?;
+        linker.allow_shadowing(true);
+        let mut instance = linker.instance(name)?;
+        if let Some(provided) = &self.provided {
+            (provided.register)(&mut instance, slot)?;
+            let refused = linking.refusals_of(self.principal);
+            refusal::refuse(&mut instance, provided, self.principal, refused)?;
+        }
+        if self.granted {
+            return Ok(());
+        }
+        let wasmtime = engine.wasmtime();
+        refusal::refuse_all(
+            &mut instance,
+            wasmtime,
+            item,
+            self.interface,
+            self.provided.is_some(),
+        )
+    }
+}
+
+fn holds_only_types(item: &ComponentItem, engine: &wasmtime::Engine) -> bool {
+    match item {
+        ComponentItem::Type(_) => true,
+        ComponentItem::ComponentInstance(instance) => instance
+            .exports(engine)
+            .all(|(_, item)| holds_only_types(&item.ty, engine)),
+        _ => false,
+    }
+}

@@ -61,14 +61,10 @@ pub(crate) fn load(
         Kind::Component | Kind::CoreModule => {}
     }
     let cache = open_cache(options, settings, output);
-    let mut concurrency = program::guess_concurrency(&input.bytes);
-    let engine_options = EngineOptions {
-        inlining: Inlining::for_program(input.bytes.len()),
-        ..options.engine
-    };
     let digest = Digest::of(&input.bytes);
-    loop {
-        let engine = new_engine(options.profile.with_concurrency(concurrency), engine_options)?;
+    let engines = Engines::of(&input, options);
+    for engine in engines.iter() {
+        let engine = engine?;
         let key = Key::new(digest, engine.compatibility(), engine.profile().name());
         if let Some(program) = find(cache.as_ref(), &key, &engine, output) {
             return Ok(Loaded {
@@ -76,23 +72,67 @@ pub(crate) fn load(
                 storing: None,
             });
         }
-        let valid = weft_inspect::validate::validate(&input.bytes);
-        if let Err(error) = valid {
+    }
+    let program = engines.compile(&input, options.compile, output, watch)?;
+    let engine = program.engine();
+    let key = Key::new(digest, engine.compatibility(), engine.profile().name());
+    let storing = cache.map(|cache| store(cache, key, input.short_name.clone(), program.clone()));
+    Ok(Loaded { program, storing })
+}
+
+/// The engines that may fit a program, the better one first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Engines {
+    profile: Profile,
+    options: EngineOptions,
+    concurrency: &'static [Concurrency],
+}
+
+impl Engines {
+    pub(crate) fn of(input: &Input, options: LoadOptions) -> Self {
+        // The guess can miss a component that is asynchronous in a way that leaves no trace in names.
+        let concurrency: &[Concurrency] = match program::guess_concurrency(&input.bytes) {
+            Concurrency::On => &[Concurrency::On],
+            Concurrency::Off if program::is_component(&input.bytes) => &[Concurrency::Off, Concurrency::On],
+            Concurrency::Off => &[Concurrency::Off],
+        };
+        Self {
+            profile: options.profile,
+            options: EngineOptions {
+                inlining: Inlining::for_program(input.bytes.len()),
+                ..options.engine
+            },
+            concurrency,
+        }
+    }
+
+    fn iter(self) -> impl Iterator<Item = Result<Engine, Report>> {
+        let engine = move |&concurrency| new_engine(self.profile.with_concurrency(concurrency), self.options);
+        self.concurrency.iter().map(engine)
+    }
+
+    /// Validates and compiles a program for the first engine that takes it.
+    pub(crate) fn compile(
+        self,
+        input: &Input,
+        bounds: CompileBounds,
+        output: &Output,
+        watch: &Watch,
+    ) -> Result<Program, Report> {
+        if let Err(error) = weft_inspect::validate::validate(&input.bytes) {
             return Err(
                 Report::failed(format!("`{}` is not valid WebAssembly", input.name)).caused_by(error),
             );
         }
-        match compile(&engine, &input, options.compile, output, watch) {
-            Ok(program) => {
-                let storing = cache.map(|cache| store(cache, key, input.short_name.clone(), program.clone()));
-                return Ok(Loaded { program, storing });
+        let mut refused = None;
+        for engine in self.iter() {
+            match compile(&engine?, input, bounds, output, watch) {
+                Ok(program) => return Ok(program),
+                Err(report) => refused = Some(report),
             }
-            // The guess can miss a component that is asynchronous in a way that leaves no trace in names.
-            Err(_) if concurrency == Concurrency::Off && program::is_component(&input.bytes) => {
-                concurrency = Concurrency::On;
-            }
-            Err(report) => return Err(report),
         }
+        // There is always one engine, and its report is the one that counts.
+        Err(refused.unwrap_or_else(|| Report::failed(format!("cannot compile `{}`", input.name))))
     }
 }
 
@@ -101,7 +141,7 @@ pub(crate) fn new_engine(profile: Profile, options: EngineOptions) -> Result<Eng
 }
 
 /// Compiles within bounds: [`Watch`] ends the process when they are passed.
-pub(crate) fn compile(
+fn compile(
     engine: &Engine,
     input: &Input,
     bounds: CompileBounds,

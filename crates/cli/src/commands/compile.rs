@@ -4,17 +4,17 @@ use std::path::PathBuf;
 
 use weft_app::quantity::show_bytes;
 use weft_inspect::kind::Kind;
-use weft_runtime::program::guess_concurrency;
 use weft_runtime::seal::{MadeFor, SealKey, seal};
-use weft_runtime::{Concurrency, EngineOptions, Inlining, Profile, Stop, program};
+use weft_runtime::{Concurrency, EngineOptions, Inlining, Profile, Stop};
 
 use super::run::CompileArguments;
 use crate::exit_code::Code;
+use crate::input;
+use crate::load::{Engines, LoadOptions};
 use crate::output::Output;
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::watch::Watch;
-use crate::{input, load};
 
 /// Compile a program ahead of time into an artifact that `weft run` starts at once.
 ///
@@ -45,41 +45,28 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         Kind::Text => input::assemble(&mut program)?,
         Kind::Component | Kind::CoreModule => {}
     }
-    if let Err(error) = weft_inspect::validate::validate(&program.bytes) {
-        return Err(Report::failed(format!("`{}` is not valid WebAssembly", program.name)).caused_by(error));
-    }
     let path = artifact_path(&arguments)?;
     let key = seal_key(settings)?;
     let watch = Watch::start(Stop::new(), *output)?;
-    let purpose = |concurrency| match arguments.metered {
-        true => Profile::Metered(concurrency),
-        false => Profile::Command(concurrency),
+    let options = LoadOptions {
+        profile: match arguments.metered {
+            true => Profile::Metered(Concurrency::Off),
+            false => Profile::Command(Concurrency::Off),
+        },
+        engine: EngineOptions::default(),
+        compile: arguments.compile.bounds(),
+        use_cache: false,
+        trust_artifact: false,
     };
-    let inlining = Inlining::for_program(program.bytes.len());
-    let mut concurrency = guess_concurrency(&program.bytes);
-    let compiled = loop {
-        let engine = load::new_engine(
-            purpose(concurrency),
-            EngineOptions {
-                inlining,
-                ..EngineOptions::default()
-            },
-        )?;
-        match load::compile(&engine, &program, arguments.compile.bounds(), output, &watch) {
-            Err(_) if concurrency == Concurrency::Off && program::is_component(&program.bytes) => {
-                concurrency = Concurrency::On;
-            }
-            compiled => break compiled?,
-        }
-    };
+    let compiled = Engines::of(&program, options).compile(&program, options.compile, output, &watch)?;
     let artifact = compiled
         .serialize()
         .map_err(|error| Report::failed("cannot write the artifact").caused_by(error))?;
     let sealed = seal(
         artifact,
         MadeFor {
-            profile: purpose(concurrency),
-            inlining,
+            profile: compiled.engine().profile(),
+            inlining: Inlining::for_program(program.bytes.len()),
         },
         &program.bytes,
         &key,

@@ -61,6 +61,10 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     compile: CompileArguments,
 
+    /// Neither look into the cache of compiled programs nor write to it.
+    #[arg(long, help_heading = "Compilation")]
+    no_cache: bool,
+
     #[command(flatten)]
     observe: ObserveArguments,
 }
@@ -185,10 +189,6 @@ pub(crate) struct CompileArguments {
     /// Memory that compiling may take.
     #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = parse_bytes)]
     compile_memory: u64,
-
-    /// Neither look into the cache of compiled programs nor write to it.
-    #[arg(long)]
-    no_cache: bool,
 }
 
 impl CompileArguments {
@@ -382,7 +382,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
             ..EngineOptions::default()
         },
         compile: arguments.compile.bounds(),
-        use_cache: !arguments.compile.no_cache,
+        use_cache: !arguments.no_cache,
         trust_artifact: arguments.grants.dangerously_trust_artifact,
     };
     let name = input.name.clone();

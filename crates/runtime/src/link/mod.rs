@@ -5,6 +5,7 @@
 //! is not granted is refused inside, by the interface's own error where it has one. Interfaces outside WASI
 //! are not provided here, and a program that imports one does not start.
 
+mod correction;
 mod interfaces;
 mod modules;
 mod refusal;
@@ -147,6 +148,7 @@ impl<'a> Found<'a> {
         let mut instance = linker.instance(name)?;
         if let Some(provided) = &self.provided {
             (provided.register)(&mut instance, slot)?;
+            correction::correct(&mut instance, provided)?;
             let refused = linking.refusals_of(self.principal);
             refusal::refuse(&mut instance, provided, self.principal, refused)?;
         }

@@ -6,7 +6,9 @@
 mod args;
 mod commands;
 mod exit_code;
+mod flags;
 mod input;
+mod launch;
 mod load;
 mod output;
 mod report;

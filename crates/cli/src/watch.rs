@@ -14,8 +14,8 @@ use weft_app::Limits;
 use weft_app::quantity::{show_bytes, show_duration};
 use weft_runtime::{Engine, LimitHit, Stop, StopReason};
 
-use crate::commands::run::report_limit;
 use crate::exit_code::Code;
+use crate::launch::report_limit;
 use crate::output::Output;
 use crate::report::Report;
 

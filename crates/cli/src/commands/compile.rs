@@ -7,8 +7,8 @@ use weft_inspect::kind::Kind;
 use weft_runtime::seal::{MadeFor, SealKey, seal};
 use weft_runtime::{Concurrency, EngineOptions, Inlining, Profile, Stop};
 
-use super::run::CompileArguments;
 use crate::exit_code::Code;
+use crate::flags::CompileArguments;
 use crate::input;
 use crate::load::{Engines, LoadOptions};
 use crate::output::Output;

@@ -1,0 +1,155 @@
+//! What a program may use.
+
+use std::path::PathBuf;
+
+use weft_app::Grants;
+use weft_app::grant::{
+    Access, AddressBlock, ClockGrant, DirectoryGrant, EnvironmentGrant, HostPattern, HttpGrant, NetworkGrant,
+    Origin, Peer, RandomGrant, StdioGrant,
+};
+
+use crate::report::Report;
+use crate::settings;
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Grants")]
+pub(crate) struct GrantArguments {
+    /// Let the program see a directory: `HOST[::GUEST][:rw]`. Read-only unless it ends in `:rw`.
+    #[arg(long = "dir", value_name = "HOST[::GUEST][:rw]")]
+    directories: Vec<DirectoryGrant>,
+
+    /// Set an environment variable of the program; `NAME` alone copies the value it has here.
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    environment: Vec<String>,
+
+    /// Let the program open TCP connections to a host, and look its name up.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    tcp: Vec<Peer>,
+
+    /// Let the program accept TCP connections on a local address.
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
+    tcp_listen: Vec<Peer>,
+
+    /// Let the program exchange datagrams with a host, and look its name up.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    udp: Vec<Peer>,
+
+    /// Let the program receive datagrams on a local address.
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
+    udp_listen: Vec<Peer>,
+
+    /// Let the program look up a name.
+    #[arg(long, value_name = "NAME")]
+    dns: Vec<HostPattern>,
+
+    /// Let the program send HTTP requests to an origin, such as `https://example.com` or `http://127.0.0.1:8080`.
+    #[arg(long, value_name = "ORIGIN")]
+    http: Vec<Origin>,
+
+    /// Private addresses that the names of granted origins may lead to.
+    #[arg(long, value_name = "CIDR")]
+    http_private: Vec<AddressBlock>,
+
+    /// What the clocks show: `real`, `fixed[:SECONDS]` (repeatable, waiting takes no time) or `none`.
+    #[arg(long, value_name = "CLOCK", default_value = "real")]
+    clock: ClockGrant,
+
+    /// Where random numbers come from: `real`, `fixed[:SEED]` (repeatable) or `none`.
+    #[arg(long, value_name = "RANDOM", default_value = "real")]
+    random: RandomGrant,
+
+    /// Standard streams the program reaches: `all`, `none`, or a list of `in`, `out` and `err`.
+    #[arg(long, value_name = "STREAMS", default_value = "all")]
+    stdio: StdioGrant,
+
+    /// Give the program every environment variable of this process, secrets included.
+    #[arg(long)]
+    dangerously_inherit_env: bool,
+
+    /// Give the program the whole network, this machine's own services included.
+    #[arg(long)]
+    dangerously_inherit_network: bool,
+
+    /// Give the program everything you may do yourself: all files, all variables, the whole network.
+    #[arg(long)]
+    dangerously_inherit_all: bool,
+
+    /// Run an artifact that was compiled elsewhere: trust it as you trust a native program.
+    #[arg(long)]
+    pub(crate) dangerously_trust_artifact: bool,
+}
+
+impl GrantArguments {
+    pub(crate) fn grants(&self) -> Result<Grants, Report> {
+        let mut grants = Grants {
+            directories: self.directories.clone(),
+            environment: self.environment()?,
+            network: self.network(),
+            http: HttpGrant {
+                origins: self.http.clone(),
+                private: self.http_private.clone(),
+            },
+            clock: self.clock,
+            random: self.random,
+            stdio: self.stdio,
+        };
+        if self.dangerously_inherit_network || self.dangerously_inherit_all {
+            let everywhere = ["0.0.0.0/0", "::/0"];
+            grants.http.origins.push(Origin::any());
+            grants.http.private.extend(
+                everywhere
+                    .iter()
+                    .filter_map(|block| block.parse::<AddressBlock>().ok()),
+            );
+        }
+        if self.dangerously_inherit_all {
+            grants.directories.push(DirectoryGrant {
+                host: PathBuf::from("/"),
+                guest: "/".to_owned(),
+                access: Access::ReadWrite,
+            });
+        }
+        Ok(grants)
+    }
+
+    fn environment(&self) -> Result<EnvironmentGrant, Report> {
+        let mut environment = EnvironmentGrant::default();
+        if self.dangerously_inherit_env || self.dangerously_inherit_all {
+            environment.variables.extend(settings::variables());
+        }
+        for text in &self.environment {
+            match text.split_once('=') {
+                Some(("", _)) => {
+                    return Err(Report::usage(format!(
+                        "`--env {text}` has no name before the `=`"
+                    )));
+                }
+                Some((name, value)) => environment.set(name, value),
+                None => {
+                    let value = settings::variable(text).ok_or_else(|| {
+                        Report::usage(format!("`--env {text}`: there is no such variable here"))
+                            .hint(format!("give it a value: `--env {text}=VALUE`"))
+                    })?;
+                    let value = value.into_string().map_err(|_| {
+                        Report::usage(format!("`--env {text}`: its value here is not valid UTF-8"))
+                    })?;
+                    environment.set(text, &value);
+                }
+            }
+        }
+        Ok(environment)
+    }
+
+    fn network(&self) -> NetworkGrant {
+        if self.dangerously_inherit_network || self.dangerously_inherit_all {
+            return NetworkGrant::unrestricted();
+        }
+        NetworkGrant {
+            tcp_connect: self.tcp.clone(),
+            tcp_listen: self.tcp_listen.clone(),
+            udp_connect: self.udp.clone(),
+            udp_listen: self.udp_listen.clone(),
+            names: self.dns.clone(),
+        }
+    }
+}

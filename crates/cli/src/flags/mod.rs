@@ -1,0 +1,11 @@
+//! Flags that several commands share, and the values they stand for.
+
+mod compilation;
+mod grants;
+mod limits;
+mod observe;
+
+pub(crate) use compilation::CompileArguments;
+pub(crate) use grants::GrantArguments;
+pub(crate) use limits::LimitArguments;
+pub(crate) use observe::ObserveArguments;

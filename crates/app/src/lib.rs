@@ -6,9 +6,19 @@
 //! What always holds: the default of [`Grants`] gives nothing that reaches outside the process except the
 //! three standard streams, clocks and randomness; the default of [`Limits`] bounds everything a guest spends.
 
+mod app;
+mod component;
 pub mod grant;
 pub mod limits;
+pub mod link;
+mod name;
 pub mod quantity;
+mod trigger;
 
+pub use app::App;
+pub use component::{Component, ComponentLimits, GrantOnUse, Source};
 pub use grant::Grants;
 pub use limits::Limits;
+pub use link::{ImportPattern, LinkRule};
+pub use name::{Name, NameError};
+pub use trigger::Trigger;

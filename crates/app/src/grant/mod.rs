@@ -19,6 +19,34 @@ pub use origin::{HttpGrant, Origin, Scheme};
 pub use random::RandomGrant;
 pub use stdio::StdioGrant;
 
+/// One kind of grant: what a key of a manifest or a group of flags decides about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GrantKind {
+    /// Files and directories.
+    Directories,
+    /// Environment variables and arguments.
+    Environment,
+    /// TCP, UDP and name look-ups.
+    Network,
+    /// Outgoing HTTP.
+    Http,
+    /// Clocks and waiting.
+    Clock,
+    /// Random numbers.
+    Random,
+    /// The standard streams.
+    Stdio,
+    /// Configuration values.
+    Config,
+}
+
+/// Configuration values that a component reads through `wasi:config`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfigGrant {
+    /// Keys with their values, in the order given. No key stands twice.
+    pub values: Vec<(String, String)>,
+}
+
 /// Everything one component may use.
 ///
 /// The default grants no directory, no variable, no network and no outgoing HTTP; it does grant the standard
@@ -39,6 +67,21 @@ pub struct Grants {
     pub random: RandomGrant,
     /// Standard input, output and error.
     pub stdio: StdioGrant,
+    /// Configuration values.
+    pub config: ConfigGrant,
+}
+
+impl Grants {
+    /// Nothing at all: what a component of an app may use unless the manifest says otherwise.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self {
+            clock: ClockGrant::None,
+            random: RandomGrant::None,
+            stdio: StdioGrant::NONE,
+            ..Self::default()
+        }
+    }
 }
 
 /// A grant that does not read as one: what was written, and what was expected.

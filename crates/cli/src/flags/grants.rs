@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use weft_app::Grants;
 use weft_app::grant::{
-    Access, AddressBlock, ClockGrant, DirectoryGrant, EnvironmentGrant, HostPattern, HttpGrant, NetworkGrant,
-    Origin, Peer, RandomGrant, StdioGrant,
+    Access, AddressBlock, ClockGrant, ConfigGrant, DirectoryGrant, EnvironmentGrant, HostPattern, HttpGrant,
+    NetworkGrant, Origin, Peer, RandomGrant, StdioGrant,
 };
 
 use crate::report::Report;
@@ -92,6 +92,7 @@ impl GrantArguments {
             clock: self.clock,
             random: self.random,
             stdio: self.stdio,
+            config: ConfigGrant::default(),
         };
         if self.dangerously_inherit_network || self.dangerously_inherit_all {
             let everywhere = ["0.0.0.0/0", "::/0"];

@@ -39,6 +39,11 @@ const TABLE: &[Allowed] = &[
         webassembly: &["wasmparser", "wasmprinter", "wast", "wit-component", "wit-parser"],
     },
     Allowed {
+        package: "weft-manifest",
+        ours: &["weft-app"],
+        webassembly: &[],
+    },
+    Allowed {
         package: "weft-app",
         ours: &[],
         webassembly: &[],

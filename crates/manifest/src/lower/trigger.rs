@@ -1,0 +1,32 @@
+//! What makes an app run.
+
+use weft_app::Trigger;
+
+use super::{Lowering, values};
+use crate::document::Table;
+use crate::problems::Problem;
+
+impl Lowering<'_> {
+    pub(super) fn triggers(&mut self, root: &Table) -> Vec<Trigger> {
+        let command = values::table(root, "trigger").and_then(|table| values::table(table, "command"));
+        command
+            .and_then(|command| self.command(command))
+            .into_iter()
+            .collect()
+    }
+
+    fn command(&mut self, table: &Table) -> Option<Trigger> {
+        let arguments = values::texts(table, "arguments");
+        for (argument, span) in &arguments {
+            if argument.contains('\0') {
+                self.problems
+                    .push(Problem::error("an argument that holds a zero byte").at(span));
+            }
+        }
+        let (name, span) = values::text(table, "component")?;
+        Some(Trigger::Command {
+            component: self.known_component(name, span)?,
+            arguments: arguments.into_iter().map(|(text, _)| text.to_owned()).collect(),
+        })
+    }
+}

@@ -1,0 +1,548 @@
+//! The keys themselves. What stands here is what the reference page says.
+
+use weft_app::grant::GrantKind;
+
+use super::{Choice, Form, Key, Kind, Map, Presence, Table};
+use crate::bounds::{COMPONENTS_MAX, ENTRIES_MAX};
+use Presence::{Default, Required};
+
+/// Every table, in the order of the reference page.
+pub(crate) const TABLES: &[&Table] = &[
+    &MANIFEST,
+    &APP,
+    &COMPONENT,
+    &SOURCE,
+    &GRANTS,
+    &LIMITS,
+    &LINK,
+    &APP_LIMITS,
+    &TRIGGER,
+    &COMMAND,
+];
+
+const NAME_PATTERN: &str = "^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$";
+
+const TEXT: Kind = Kind::Text(Form {
+    name: "text",
+    pattern: None,
+});
+const PATH: Kind = Kind::Text(Form {
+    name: "path",
+    pattern: Some("."),
+});
+const NAME: Kind = Kind::Text(Form {
+    name: "name",
+    pattern: Some(NAME_PATTERN),
+});
+
+const SIZE: Kind = Kind::Either(&[
+    Kind::Text(Form {
+        name: "size",
+        pattern: Some("^[0-9]+([.][0-9]+)? ?([KMGTkmgt]?[Bb]|[KMGTkmgt]([Ii][Bb])?)?$"),
+    }),
+    Kind::Whole,
+]);
+const SIZE_OR_NONE: Kind = Kind::Either(&[
+    Kind::Text(Form {
+        name: "size or `none`",
+        pattern: Some("^(none|[0-9]+([.][0-9]+)? ?([KMGTkmgt]?[Bb]|[KMGTkmgt]([Ii][Bb])?)?)$"),
+    }),
+    Kind::Whole,
+]);
+const TIME_OR_NONE: Kind = Kind::Either(&[
+    Kind::Text(Form {
+        name: "time or `none`",
+        pattern: Some("^(none|[0-9]+([.][0-9]+)? ?(ns|us|µs|ms|s|m|min|h|d)?)$"),
+    }),
+    Kind::Number,
+]);
+const COUNT_OR_NONE: Kind = Kind::Either(&[
+    Kind::Text(Form {
+        name: "count or `none`",
+        pattern: Some("^(none|[0-9][0-9_]*)$"),
+    }),
+    Kind::Whole,
+]);
+
+/// One text, or a list of them.
+macro_rules! texts {
+    ($name:literal) => {
+        Kind::Either(&[
+            Kind::Text(Form {
+                name: $name,
+                pattern: Some("."),
+            }),
+            Kind::List(&Kind::Text(Form {
+                name: $name,
+                pattern: Some("."),
+            })),
+        ])
+    };
+}
+
+const VALUES: Kind = Kind::Map(&Map {
+    key: "KEY",
+    key_pattern: None,
+    value: TEXT,
+    entries_max: ENTRIES_MAX,
+});
+
+pub(crate) const MANIFEST: Table = Table {
+    header: "weft.toml",
+    doc: "A manifest describes one app: its components, what each of them may use and spend, what joins them, and what makes them run.",
+    keys: &[
+        Key {
+            name: "app",
+            kind: Kind::Table(&APP),
+            presence: Default("the name of the folder"),
+            doc: "The app itself.",
+            example: "[app]\nname = \"report\"",
+        },
+        Key {
+            name: "component",
+            kind: Kind::Map(&Map {
+                key: "NAME",
+                key_pattern: Some(NAME_PATTERN),
+                value: Kind::Table(&COMPONENT),
+                entries_max: COMPONENTS_MAX,
+            }),
+            presence: Required,
+            doc: "The components, each under a name of its own; at least one.\nA name is lower-case letters, digits and single hyphens, each word beginning with a letter.",
+            example: "[component.main]\nsource = \"main.wasm\"",
+        },
+        Key {
+            name: "limits",
+            kind: Kind::Table(&APP_LIMITS),
+            presence: Default("the limits of `weft run`"),
+            doc: "What one run of the whole app may spend.",
+            example: "[limits]\ntimeout = \"30s\"",
+        },
+        Key {
+            name: "trigger",
+            kind: Kind::Table(&TRIGGER),
+            presence: Default("the one component that exports `wasi:cli/run` is run"),
+            doc: "What makes the app run.",
+            example: "[trigger.command]\ncomponent = \"main\"",
+        },
+    ],
+};
+
+pub(crate) const APP: Table = Table {
+    header: "[app]",
+    doc: "The app itself.",
+    keys: &[Key {
+        name: "name",
+        kind: NAME,
+        presence: Default("the name of the folder"),
+        doc: "What the app is called in messages and file names.",
+        example: "name = \"report\"",
+    }],
+};
+
+pub(crate) const COMPONENT: Table = Table {
+    header: "[component.NAME]",
+    doc: "One component: where it comes from, what it may use and spend, and what satisfies its imports.",
+    keys: &[
+        Key {
+            name: "source",
+            kind: Kind::Either(&[PATH, Kind::Table(&SOURCE)]),
+            presence: Required,
+            doc: "Where its bytes come from: a path, relative to the folder of the manifest, or a table.\nThe file is a component, or a core module of WASI preview 1.",
+            example: "source = \"main.wasm\"",
+        },
+        Key {
+            name: "grant-on-use",
+            kind: Kind::Choice(&[
+                Choice {
+                    word: "refuse",
+                    doc: "the app is refused before it runs",
+                },
+                Choice {
+                    word: "trap",
+                    doc: "the app runs, and a call of such an import is a trap: for components that import what they never call",
+                },
+            ]),
+            presence: Default("`\"refuse\"`"),
+            doc: "What happens with an import that carries authority, that nothing grants and that no link satisfies.",
+            example: "grant-on-use = \"trap\"",
+        },
+        Key {
+            name: "grants",
+            kind: Kind::Table(&GRANTS),
+            presence: Default("nothing is granted"),
+            doc: "What it may use.",
+            example: "[component.main.grants]\nstdio = \"all\"",
+        },
+        Key {
+            name: "limits",
+            kind: Kind::Table(&LIMITS),
+            presence: Default("the defaults of each"),
+            doc: "What it may spend by itself.",
+            example: "[component.main.limits]\nmemory = \"64MiB\"",
+        },
+        Key {
+            name: "links",
+            kind: Kind::Map(&Map {
+                key: "IMPORT",
+                key_pattern: None,
+                value: Kind::Either(&[NAME, Kind::Table(&LINK)]),
+                entries_max: ENTRIES_MAX,
+            }),
+            presence: Default("no import is satisfied by another component"),
+            doc: "Which of its imports other components satisfy: an import on the left, the component that satisfies it on the right.\nThe left side is an interface with or without its version (`docs:markup/render@1.0.0`, `docs:markup/render`), a whole package (`docs:markup`), a plain name (`render`), or `*` for everything that the other component exports.\nA key with `:`, `/`, `@` or `*` stands in quotes.",
+            example: "[component.main.links]\n\"docs:markup/render\" = \"parser\"",
+        },
+    ],
+};
+
+pub(crate) const SOURCE: Table = Table {
+    header: "[component.NAME.source]",
+    doc: "A source that is more than a path: `{ file }`, `{ folder, build, file }` or `{ package }`.",
+    keys: &[
+        Key {
+            name: "file",
+            kind: PATH,
+            presence: Default("needed, unless `package` is there"),
+            doc: "The file, relative to `folder` where that is given, else to the folder of the manifest.",
+            example: "source = { file = \"main.wasm\" }",
+        },
+        Key {
+            name: "folder",
+            kind: PATH,
+            presence: Default("none; needed with `build`"),
+            doc: "The folder in which the build command runs, relative to the folder of the manifest.",
+            example: "source = { folder = \"main\", build = \"make\", file = \"main.wasm\" }",
+        },
+        Key {
+            name: "build",
+            kind: Kind::Text(Form {
+                name: "command",
+                pattern: Some("."),
+            }),
+            presence: Default("none; needed with `folder`"),
+            doc: "The command that makes the file, as for `sh -c`.\nIt runs with everything that you may do yourself: grants bind components, not their builds.",
+            example: "source = { folder = \"main\", build = \"cargo build --release --target wasm32-wasip2\", file = \"target/wasm32-wasip2/release/main.wasm\" }",
+        },
+        Key {
+            name: "package",
+            kind: Kind::Text(Form {
+                name: "package",
+                pattern: Some("^[^:/@ ]+:[^/@ ]+(@[^/@ ]+)?$"),
+            }),
+            presence: Default("none"),
+            doc: "A package of a registry, `NAMESPACE:NAME[@VERSION]`.\nIt is read and checked today, and refused when the app is loaded: fetching packages is yet to come.",
+            example: "source = { package = \"docs:markup@1.2.0\" }",
+        },
+    ],
+};
+
+pub(crate) const GRANTS: Table = Table {
+    header: "[component.NAME.grants]",
+    doc: "What the component may use.\nNothing is granted unless a key says so, and an interface is linked only where its key is there: `env = []` links the interface and gives no variable.\nThe words are those of the flags of `weft run` ([grants](grants.md)).",
+    keys: &[
+        Key {
+            name: "dir",
+            kind: texts!("HOST[::GUEST][:rw]"),
+            presence: Default("no directory"),
+            doc: "Directories of the host that appear in the guest, read-only unless they end in `:rw`.\n`HOST` is relative to the folder of the manifest; without `GUEST` the component sees the path as it is written.",
+            example: "dir = [\"./data::/data\", \"out::/out:rw\"]",
+        },
+        Key {
+            name: "env",
+            kind: Kind::Either(&[
+                Kind::List(&Kind::Text(Form {
+                    name: "NAME[=VALUE]",
+                    pattern: Some("^[^=]"),
+                })),
+                Kind::Text(Form {
+                    name: "NAME[=VALUE]",
+                    pattern: Some("^[^=]"),
+                }),
+                VALUES,
+            ]),
+            presence: Default("no variable"),
+            doc: "Environment variables; `NAME` alone copies the value it has here, and is refused where it has none.\nA table gives names and values: `env = { LANG = \"en\" }`.",
+            example: "env = [\"LANG=en\", \"HOME\"]",
+        },
+        Key {
+            name: "tcp",
+            kind: texts!("HOST[:PORT]"),
+            presence: Default("no connection"),
+            doc: "Hosts to which it may open TCP connections, and whose names it may look up.",
+            example: "tcp = [\"db.example.com:5432\"]",
+        },
+        Key {
+            name: "tcp-listen",
+            kind: texts!("ADDRESS[:PORT]"),
+            presence: Default("no address"),
+            doc: "Local addresses on which it may accept TCP connections.",
+            example: "tcp-listen = [\"127.0.0.1:8080\"]",
+        },
+        Key {
+            name: "udp",
+            kind: texts!("HOST[:PORT]"),
+            presence: Default("no host"),
+            doc: "Hosts with which it may exchange datagrams, and whose names it may look up.",
+            example: "udp = [\"192.0.2.1:53\"]",
+        },
+        Key {
+            name: "udp-listen",
+            kind: texts!("ADDRESS[:PORT]"),
+            presence: Default("no address"),
+            doc: "Local addresses on which it may receive datagrams.",
+            example: "udp-listen = [\"127.0.0.1:9999\"]",
+        },
+        Key {
+            name: "dns",
+            kind: texts!("HOST"),
+            presence: Default("no name"),
+            doc: "Names that it may look up, besides those of `tcp` and `udp`.",
+            example: "dns = [\"*.example.com\"]",
+        },
+        Key {
+            name: "http",
+            kind: texts!("ORIGIN"),
+            presence: Default("no origin"),
+            doc: "Origins to which it may send HTTP requests ([outgoing HTTP](outgoing-http.md)).",
+            example: "http = [\"https://api.example.com\"]",
+        },
+        Key {
+            name: "http-private",
+            kind: texts!("CIDR"),
+            presence: Default("no private address"),
+            doc: "Private addresses to which the names of granted origins may lead.",
+            example: "http-private = [\"10.0.0.0/8\"]",
+        },
+        Key {
+            name: "clock",
+            kind: Kind::Text(Form {
+                name: "real, fixed[:SECONDS] or none",
+                pattern: Some("^(real|none|fixed(:[0-9.]+)?)$"),
+            }),
+            presence: Default("`\"none\"`, and not linked"),
+            doc: "What the clocks show: `real`, `fixed[:SECONDS]` since 1970 (repeatable, waiting takes no time) or `none`.",
+            example: "clock = \"real\"",
+        },
+        Key {
+            name: "random",
+            kind: Kind::Text(Form {
+                name: "real, fixed[:SEED] or none",
+                pattern: Some("^(real|none|fixed(:[0-9]+)?)$"),
+            }),
+            presence: Default("`\"none\"`, and not linked"),
+            doc: "Where random numbers come from: `real`, `fixed[:SEED]` (repeatable) or `none`.",
+            example: "random = \"real\"",
+        },
+        Key {
+            name: "stdio",
+            kind: Kind::Either(&[
+                Kind::Text(Form {
+                    name: "all, none or in,out,err",
+                    pattern: Some("^(all|none|(in|out|err)(,(in|out|err))*)$"),
+                }),
+                Kind::List(&Kind::Choice(&[
+                    Choice {
+                        word: "in",
+                        doc: "standard input",
+                    },
+                    Choice {
+                        word: "out",
+                        doc: "standard output",
+                    },
+                    Choice {
+                        word: "err",
+                        doc: "standard error",
+                    },
+                ])),
+            ]),
+            presence: Default("`\"none\"`, and not linked"),
+            doc: "Standard streams that it reaches: `all`, `none`, or some of `in`, `out` and `err`.",
+            example: "stdio = \"out,err\"",
+        },
+        Key {
+            name: "config",
+            kind: VALUES,
+            presence: Default("no value"),
+            doc: "Values that it reads through `wasi:config`.",
+            example: "config = { greeting = \"hello\" }",
+        },
+    ],
+};
+
+/// Which kind of grant each key speaks of.
+pub(crate) const GRANT_KINDS: &[(&str, GrantKind)] = &[
+    ("dir", GrantKind::Directories),
+    ("env", GrantKind::Environment),
+    ("tcp", GrantKind::Network),
+    ("tcp-listen", GrantKind::Network),
+    ("udp", GrantKind::Network),
+    ("udp-listen", GrantKind::Network),
+    ("dns", GrantKind::Network),
+    ("http", GrantKind::Http),
+    ("http-private", GrantKind::Http),
+    ("clock", GrantKind::Clock),
+    ("random", GrantKind::Random),
+    ("stdio", GrantKind::Stdio),
+    ("config", GrantKind::Config),
+];
+
+pub(crate) const LIMITS: Table = Table {
+    header: "[component.NAME.limits]",
+    doc: "What the component may spend by itself, whatever the others do.\nThese bounds cannot be lifted.",
+    keys: &[
+        Key {
+            name: "memory",
+            kind: SIZE,
+            presence: Default("`\"256MiB\"`"),
+            doc: "Size of each of its linear memories, at most.",
+            example: "memory = \"64MiB\"",
+        },
+        Key {
+            name: "tables",
+            kind: Kind::Whole,
+            presence: Default("`100000`"),
+            doc: "Elements of each of its tables, at most.",
+            example: "tables = 10000",
+        },
+    ],
+};
+
+pub(crate) const LINK: Table = Table {
+    header: "[component.NAME.links.\"IMPORT\"]",
+    doc: "A link that is more than the name of a component.",
+    keys: &[
+        Key {
+            name: "component",
+            kind: NAME,
+            presence: Required,
+            doc: "The component that satisfies the import.",
+            example: "\"docs:markup/render\" = { component = \"parser\" }",
+        },
+        Key {
+            name: "export",
+            kind: Kind::Text(Form {
+                name: "interface or name",
+                pattern: Some("."),
+            }),
+            presence: Default("the export of the import's name"),
+            doc: "The export that satisfies the import, where it has another name or version.\nOnly where the left side is one interface or one plain name.",
+            example: "\"docs:markup/render@1.0.0\" = { component = \"parser\", export = \"docs:markup/render@1.2.0\" }",
+        },
+        Key {
+            name: "mode",
+            kind: Kind::Choice(&[
+                Choice {
+                    word: "fused",
+                    doc: "one artifact: a call costs nanoseconds, and a trap ends both components",
+                },
+                Choice {
+                    word: "isolated",
+                    doc: "a cell of its own; refused today, since it is yet to come",
+                },
+                Choice {
+                    word: "remote",
+                    doc: "another machine; refused today, since it is yet to come",
+                },
+            ]),
+            presence: Default("`\"fused\"`"),
+            doc: "How the two components are joined.",
+            example: "\"docs:markup/render\" = { component = \"parser\", mode = \"fused\" }",
+        },
+    ],
+};
+
+pub(crate) const APP_LIMITS: Table = Table {
+    header: "[limits]",
+    doc: "What one run of the whole app may spend, all components together.\nThe words and defaults are those of the flags of `weft run` ([limits](limits.md)); `none` lifts a limit that allows it.",
+    keys: &[
+        Key {
+            name: "memory",
+            kind: SIZE_OR_NONE,
+            presence: Default("`\"1GiB\"`"),
+            doc: "Linear memory, all memories of all components together.",
+            example: "memory = \"512MiB\"",
+        },
+        Key {
+            name: "tables",
+            kind: COUNT_OR_NONE,
+            presence: Default("`1000000`"),
+            doc: "Elements of tables, all tables of all components together.",
+            example: "tables = 100000",
+        },
+        Key {
+            name: "timeout",
+            kind: TIME_OR_NONE,
+            presence: Default("`\"1h\"`"),
+            doc: "Time on the clock, waiting included; a bare number is seconds.",
+            example: "timeout = \"30s\"",
+        },
+        Key {
+            name: "cpu-time",
+            kind: TIME_OR_NONE,
+            presence: Default("`\"30m\"`"),
+            doc: "Processor time; a bare number is seconds.",
+            example: "cpu-time = \"10s\"",
+        },
+        Key {
+            name: "fuel",
+            kind: COUNT_OR_NONE,
+            presence: Default("`\"none\"`"),
+            doc: "Units of fuel, roughly one an instruction: the same run ends at the same place.\nCounting slows every loop down.",
+            example: "fuel = 1_000_000_000",
+        },
+        Key {
+            name: "stack",
+            kind: SIZE,
+            presence: Default("`\"1MiB\"`"),
+            doc: "Native stack of guest code, from 16 KiB to 256 MiB.",
+            example: "stack = \"4MiB\"",
+        },
+        Key {
+            name: "handles",
+            kind: Kind::Whole,
+            presence: Default("`4096`"),
+            doc: "Files, sockets, streams and other things open at a time, from 16 to 1000000.",
+            example: "handles = 256",
+        },
+        Key {
+            name: "output-bytes",
+            kind: SIZE_OR_NONE,
+            presence: Default("`\"16GiB\"`"),
+            doc: "Bytes written to standard output and standard error together.",
+            example: "output-bytes = \"1MiB\"",
+        },
+    ],
+};
+
+pub(crate) const TRIGGER: Table = Table {
+    header: "[trigger]",
+    doc: "What makes the app run.",
+    keys: &[Key {
+        name: "command",
+        kind: Kind::Table(&COMMAND),
+        presence: Default("the one component that exports `wasi:cli/run` is run"),
+        doc: "The app is started by `weft run`, and one component's `wasi:cli/run` is called once.",
+        example: "[trigger.command]\ncomponent = \"main\"",
+    }],
+};
+
+pub(crate) const COMMAND: Table = Table {
+    header: "[trigger.command]",
+    doc: "The app is started by `weft run`, and the component's `wasi:cli/run` is called once.",
+    keys: &[
+        Key {
+            name: "component",
+            kind: NAME,
+            presence: Required,
+            doc: "The component that is run.",
+            example: "component = \"main\"",
+        },
+        Key {
+            name: "arguments",
+            kind: Kind::List(&TEXT),
+            presence: Default("`[]`"),
+            doc: "Arguments that stand before those of the command line.",
+            example: "arguments = [\"--fast\"]",
+        },
+    ],
+};

@@ -1,0 +1,84 @@
+//! The reference page and the JSON Schema are what the schema says.
+
+use std::path::Path;
+
+use crate::ui::{expect, read};
+
+fn docs(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs")
+        .join(name)
+}
+
+#[test]
+fn the_reference_page_is_up_to_date() {
+    let difference = expect(&docs("manifest.md"), &weft_manifest::reference_markdown());
+    assert!(difference.is_none(), "{}", difference.unwrap_or_default());
+}
+
+#[test]
+fn the_json_schema_is_up_to_date() {
+    let difference = expect(&docs("weft.schema.json"), &weft_manifest::json_schema());
+    assert!(difference.is_none(), "{}", difference.unwrap_or_default());
+}
+
+#[test]
+fn whole_manifests_on_the_reference_page_are_valid() {
+    let page = weft_manifest::reference_markdown();
+    let manifests: Vec<&str> = page
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|text| text.starts_with("[component.main]\nsource") && text.contains("stdio"))
+        .collect();
+    assert_eq!(manifests.len(), 2);
+    for text in manifests {
+        let manifest = read(text).unwrap();
+        assert!(manifest.warnings.is_empty());
+    }
+}
+
+/// Every example of a key, put where the key belongs.
+#[test]
+fn every_example_on_the_reference_page_is_accepted() {
+    let page = weft_manifest::reference_markdown();
+    let mut section = String::new();
+    let mut tried = 0;
+    for part in page.split("\n## `").skip(1) {
+        let header = part.split('`').next().unwrap();
+        section.clear();
+        section.push_str(header);
+        for example in part
+            .split("```toml\n")
+            .skip(1)
+            .filter_map(|rest| rest.split("```").next())
+        {
+            let text = place(&section, example);
+            if let Err(problems) = read(&text) {
+                panic!("{section}: {example}\n{}", problems[0].render("example", &text));
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 40, "{tried}");
+}
+
+/// A whole manifest around an example.
+fn place(section: &str, example: &str) -> String {
+    let parser = "[component.parser]\nsource = \"p.wasm\"\n";
+    let main = "[component.main]\nsource = \"m.wasm\"\n";
+    let header = section.replace("NAME", "main");
+    match section {
+        "weft.toml" if example.starts_with("[component.main]") => example.to_owned(),
+        "weft.toml" => format!("{main}{example}"),
+        "[component.NAME]" if example.starts_with("source") => format!("[component.main]\n{example}"),
+        "[component.NAME]" => format!("{main}{example}{parser}"),
+        "[component.NAME.source]" => format!("[component.main]\n{example}"),
+        "[component.NAME.links.\"IMPORT\"]" => format!("{main}[component.main.links]\n{example}{parser}"),
+        "[trigger]" => format!("{main}{example}"),
+        "[trigger.command]" if !example.starts_with("component") => {
+            format!("{main}{header}\ncomponent = \"main\"\n{example}")
+        }
+        _ => format!("{main}{header}\n{example}"),
+    }
+}

@@ -28,5 +28,5 @@ pub(crate) const NESTING_MAX: u32 = 16;
 /// Problems that are told; the rest is counted.
 pub(crate) const PROBLEMS_TOLD_MAX: usize = 50;
 
-/// Problems that are kept until they are sorted.
-pub(crate) const PROBLEMS_KEPT_MAX: usize = 2000;
+/// Problems that are kept until they are sorted; what comes after them is counted, and costs no search for cures.
+pub(crate) const PROBLEMS_KEPT_MAX: usize = 500;

@@ -30,4 +30,4 @@ pub use diagnostic::{Diagnostic, Note, Severity};
 pub use lock::{Change, Lock, LockedComponent};
 pub use parse::{Context, Manifest, name_of_folder, parse};
 pub use position::{KeyPath, Position, Positions, Section, Segment};
-pub use schema::{json_schema, reference_markdown};
+pub use schema::{grant_example, grant_keys, json_schema, reference_markdown};

@@ -159,6 +159,12 @@ pub enum Section {
 }
 
 impl Section {
+    /// The table's header for this component: `[component.main.grants]`.
+    #[must_use]
+    pub fn header(self, component: &Name) -> String {
+        format!("[component.{component}.{}]", self.key())
+    }
+
     /// The table's key.
     #[must_use]
     pub fn key(self) -> &'static str {

@@ -75,7 +75,7 @@ impl Problems {
         if problem.severity == Severity::Error {
             self.errors += 1;
         }
-        if self.kept.len() < PROBLEMS_KEPT_MAX {
+        if !self.is_full() {
             self.places.extend(problem.place());
             self.kept.push(problem);
         } else {
@@ -88,6 +88,11 @@ impl Problems {
         if !problem.place().is_some_and(|place| self.places.contains(&place)) {
             self.push(problem);
         }
+    }
+
+    /// Whether the next problem is only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept.len() >= PROBLEMS_KEPT_MAX
     }
 
     pub(crate) fn has_errors(&self) -> bool {

@@ -24,12 +24,16 @@ pub(crate) fn read(text: &str, problems: &mut Problems) -> Option<Vec<Event>> {
     if found.is_empty() {
         return Some(events);
     }
-    let open = first_unclosed(&events);
+    let open = unclosed(text, &events);
     if let Some(span) = &open {
+        let (bracket, closed_by) = match text.get(span.clone()) {
+            Some("{") => ("{", "}"),
+            _ => ("[", "]"),
+        };
         problems.push(
-            Problem::error("a bracket or brace that is never closed")
+            Problem::error(format!("`{bracket}` is never closed"))
                 .at(span)
-                .hint("close it by `]` or `}`"),
+                .hint(format!("close it by `{closed_by}`")),
         );
     }
     // What follows a bracket that is never closed is read as something else than was meant.
@@ -98,20 +102,31 @@ pub(crate) fn range(span: Span) -> Range<usize> {
     span.start()..span.end()
 }
 
-/// The first list or inline table that is opened and never closed.
-fn first_unclosed(events: &[Event]) -> Option<Range<usize>> {
-    let mut open: Vec<Range<usize>> = Vec::new();
+/// The first list or inline table that is opened and never closed; of several on one line the innermost, within
+/// which the others could not be closed.
+fn unclosed(text: &str, events: &[Event]) -> Option<Range<usize>> {
+    let mut open: Vec<(EventKind, Range<usize>)> = Vec::new();
     for event in events {
-        match event.kind() {
-            EventKind::ArrayOpen | EventKind::InlineTableOpen => open.push(range(event.span())),
-            // Where a bracket is missing, the parser makes one up, which has no length.
-            EventKind::ArrayClose | EventKind::InlineTableClose if !event.span().is_empty() => {
-                open.pop();
+        let opened_by = match event.kind() {
+            kind @ (EventKind::ArrayOpen | EventKind::InlineTableOpen) => {
+                open.push((kind, range(event.span())));
+                continue;
             }
-            _ => {}
-        }
+            // Where a bracket is missing, the parser makes one up, which has no length.
+            _ if event.span().is_empty() => continue,
+            EventKind::ArrayClose => EventKind::ArrayOpen,
+            EventKind::InlineTableClose => EventKind::InlineTableOpen,
+            _ => continue,
+        };
+        open.pop_if(|(kind, _)| *kind == opened_by);
     }
-    open.into_iter().next()
+    let first = open.first()?.1.start;
+    let line_end = text
+        .get(first..)
+        .and_then(|rest| rest.find('\n'))
+        .map_or(text.len(), |length| first + length);
+    let spans = open.into_iter().map(|(_, span)| span);
+    spans.take_while(|span| span.start < line_end).last()
 }
 
 /// One mistake often makes several errors; the first on a line knows best.

@@ -105,7 +105,11 @@ impl Lowering<'_> {
     /// The name of a component of this app, as it was written somewhere else.
     fn known_component(&mut self, written: &str, span: &Range<usize>) -> Option<Name> {
         let found = self.names.keys().find(|name| name.as_str() == written).cloned();
-        if found.is_none() {
+        if found.is_none() && self.problems.is_full() {
+            // Looking for the name that was meant compares it with all others.
+            self.problems
+                .push(Problem::error("there is no such component").at(span));
+        } else if found.is_none() {
             let known = || self.names.keys().map(Name::as_str);
             let hint = match suggest::nearest(written, known()) {
                 Some(near) => format!("did you mean `{near}`?"),

@@ -132,12 +132,20 @@ pub(crate) fn tables_with(name: &str) -> impl Iterator<Item = &'static Table> {
         .filter(move |table| table.keys.iter().any(|key| key.name == name))
 }
 
-/// The keys of `[component.NAME.grants]` that speak of this kind of grant.
-pub(crate) fn grant_keys(kind: GrantKind) -> impl Iterator<Item = &'static str> {
+/// The keys of `[component.NAME.grants]` that speak of this kind of grant, the most common first.
+pub fn grant_keys(kind: GrantKind) -> impl Iterator<Item = &'static str> {
     keys::GRANT_KINDS
         .iter()
         .filter(move |(_, of)| *of == kind)
         .map(|(name, _)| *name)
+}
+
+/// A line that grants something of this kind, as it may stand under `[component.NAME.grants]`.
+#[must_use]
+pub fn grant_example(kind: GrantKind) -> &'static str {
+    grant_keys(kind)
+        .find_map(|name| keys::GRANTS.key(name))
+        .map_or("", |key| key.example)
 }
 
 /// The kind of grant that a key of `[component.NAME.grants]` speaks of.
@@ -156,6 +164,9 @@ mod tests {
     fn every_grant_key_has_its_kind() {
         let named: Vec<_> = keys::GRANT_KINDS.iter().map(|(name, _)| *name).collect();
         assert_eq!(keys::GRANTS.names().collect::<Vec<_>>(), named);
+        for (_, kind) in keys::GRANT_KINDS {
+            assert!(grant_example(*kind).contains(" = "), "{kind:?}");
+        }
     }
 
     #[test]

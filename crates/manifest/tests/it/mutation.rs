@@ -146,6 +146,12 @@ fn changed_lock_files_survive() {
     }
 }
 
+fn unknown_links() -> String {
+    (0..100)
+        .map(|number| format!("k{number}='{}{number}'\n", "y".repeat(55)))
+        .collect()
+}
+
 /// Texts of the largest size that is read, made to cost as much as they can.
 #[test]
 fn the_largest_manifests_are_read_in_bounded_time() {
@@ -194,6 +200,19 @@ fn the_largest_manifests_are_read_in_bounded_time() {
             &|number| format!("'x{number}',"),
         ),
         "a.b.c.d.e.f.g.h = 1\n".to_owned() + &numbered("", &|number| format!("[a.b.c.d.e.f.g.k{number}]\n")),
+        numbered("", &|number| {
+            let name = format!("c{number}{}", "x".repeat(50));
+            if number < 256 {
+                format!("[component.{name}]\nsource='x'\n")
+            } else {
+                format!(
+                    "[component.c{}{}.links]\n{}",
+                    number - 256,
+                    "x".repeat(50),
+                    unknown_links()
+                )
+            }
+        }),
         fill("[component.a]\nsource = \"", "ä") + "\"",
     ];
     for text in texts {
@@ -204,4 +223,27 @@ fn the_largest_manifests_are_read_in_bounded_time() {
         assert!(took < Duration::from_secs(10), "{begin:?} took {took:?}");
     }
     assert!(read(&"#".repeat(SIZE + 1)).is_err());
+}
+
+#[test]
+fn what_is_beyond_a_bound_is_told() {
+    let first = |text: &str| read(text).unwrap_err()[0].to_string();
+    let main = "[component.main]\nsource = \"main.wasm\"\n[component.main.grants]\n";
+    let long = "x".repeat(20_000);
+    assert_eq!(
+        first(&format!("{main}config = {{ key = \"{long}\" }}\n")),
+        "4:18: the value has 20000 bytes, more than the 16384 allowed"
+    );
+    let many: String = (0..1025)
+        .map(|number| format!("\"h{number}.example.com\","))
+        .collect();
+    assert_eq!(
+        first(&format!("{main}dns = [{many}]\n")),
+        "4:1: `component.main.grants.dns` has 1025 entries, more than the 1024 allowed"
+    );
+    let many: String = (0..1025).map(|number| format!("k{number} = \"x\"\n")).collect();
+    assert_eq!(
+        first(&format!("{main}[component.main.grants.config]\n{many}")),
+        "4:1: `component.main.grants.config` has 1025 entries, more than the 1024 allowed"
+    );
 }

@@ -56,6 +56,7 @@ fn components_links_grants_and_tables_are_found() {
     ] {
         assert_eq!(underlined(found), expected);
     }
+    assert_eq!(Section::Grants.header(&parser), "[component.parser.grants]");
     let links = &manifest.app.component(&main).unwrap().links;
     let found: Vec<String> = links
         .iter()

@@ -8,7 +8,7 @@ use wasmtime::Store;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtxBuilder, WasiView as _};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpHooks};
-use weft_app::grant::{Access, ClockGrant, RandomGrant};
+use weft_app::grant::{Access, ClockGrant, ConfigGrant, RandomGrant};
 use weft_app::{Grants, Limits};
 
 use crate::budget::Budget;
@@ -81,6 +81,7 @@ pub(crate) struct Principal {
     pub(crate) denials: DenialLog,
     pub(crate) http: WasiHttpCtx,
     pub(crate) hooks: Box<dyn WasiHttpHooks>,
+    pub(crate) config: ConfigGrant,
 }
 
 impl Cell {
@@ -178,6 +179,7 @@ fn build_principal(
         network,
         http: WasiHttpCtx::new(),
         hooks: http.unwrap_or_else(|| Box::new(DenyHttp(denials.clone()))),
+        config: grants.config,
         denials,
     })
 }

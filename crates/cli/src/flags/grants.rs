@@ -62,6 +62,10 @@ pub(crate) struct GrantArguments {
     #[arg(long, value_name = "STREAMS", default_value = "all")]
     stdio: StdioGrant,
 
+    /// Set a configuration value that the program reads through `wasi:config`.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_config)]
+    config: Vec<(String, String)>,
+
     /// Give the program every environment variable of this process, secrets included.
     #[arg(long)]
     dangerously_inherit_env: bool,
@@ -92,7 +96,7 @@ impl GrantArguments {
             clock: self.clock,
             random: self.random,
             stdio: self.stdio,
-            config: ConfigGrant::default(),
+            config: self.config()?,
         };
         if self.dangerously_inherit_network || self.dangerously_inherit_all {
             let everywhere = ["0.0.0.0/0", "::/0"];
@@ -141,6 +145,17 @@ impl GrantArguments {
         Ok(environment)
     }
 
+    fn config(&self) -> Result<ConfigGrant, Report> {
+        let mut config = ConfigGrant::default();
+        for (key, value) in &self.config {
+            if config.values.iter().any(|(known, _)| known == key) {
+                return Err(Report::usage(format!("`--config {key}=…` is given twice")));
+            }
+            config.values.push((key.clone(), value.clone()));
+        }
+        Ok(config)
+    }
+
     fn network(&self) -> NetworkGrant {
         if self.dangerously_inherit_network || self.dangerously_inherit_all {
             return NetworkGrant::unrestricted();
@@ -152,5 +167,12 @@ impl GrantArguments {
             udp_listen: self.udp_listen.clone(),
             names: self.dns.clone(),
         }
+    }
+}
+
+fn parse_config(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not `KEY=VALUE`")),
     }
 }

@@ -302,3 +302,27 @@ fn a_program_with_an_import_that_nothing_provides_does_not_start() {
         outcome.stderr()
     );
 }
+
+#[test]
+fn configuration_is_what_was_given_and_nothing_else() {
+    let get = |flags: &[&str], call: &str| {
+        let run = crate::weft().arg("run").args(flags).args(["--invoke", call]);
+        let outcome = run
+            .arg(weft_testing::guest("config-component.wat"))
+            .run()
+            .with_code(0);
+        outcome.stdout().trim_end().to_owned()
+    };
+    let given = ["--config", "greeting=hello=you", "--config", "empty="];
+    assert_eq!(get(&given, r#"value("greeting")"#), r#"some("hello=you")"#);
+    assert_eq!(get(&given, r#"value("empty")"#), r#"some("")"#);
+    assert_eq!(get(&given, r#"value("HOME")"#), "none");
+    assert_eq!(get(&[], r#"value("greeting")"#), "none");
+    for wrong in ["=value", "key"] {
+        run(["--config", wrong], "config-component.wat", [])
+            .run()
+            .with_code(2);
+    }
+    let twice = ["--config", "a=1", "--config", "a=2"];
+    run(twice, "config-component.wat", []).run().with_code(2);
+}

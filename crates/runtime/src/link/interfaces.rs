@@ -15,6 +15,7 @@ use wasmtime_wasi_http::p2::bindings as http_p2;
 use wasmtime_wasi_http::p3::bindings as http_p3;
 use wasmtime_wasi_io::bindings::wasi::io;
 
+use super::config;
 use super::slot::Slot;
 use crate::cell::Cell;
 use crate::engine::Concurrency;
@@ -28,6 +29,8 @@ pub(super) type Register = fn(&mut LinkerInstance<'_, Cell>, &Slot) -> wasmtime:
 pub(super) enum Release {
     P2,
     P3,
+    /// Not part of a release yet.
+    Draft,
 }
 
 /// An interface by its name without the version, its release, and how it is registered.
@@ -47,6 +50,13 @@ impl HasData for Table {
 /// Finds what provides an import of this name. Pre-releases are other interfaces under the same name.
 pub(super) fn find(import: &str, concurrency: Concurrency) -> Option<Provided> {
     let (path, version) = import.split_once('@')?;
+    if config::is_name(path) {
+        return Some(Provided {
+            path: "wasi:config",
+            release: Release::Draft,
+            register: config::add_to_instance,
+        });
+    }
     let (release, table) = match version {
         _ if version.contains('-') => return None,
         _ if version.starts_with("0.2.") => (Release::P2, P2),

@@ -5,6 +5,7 @@
 //! is not granted is refused inside, by the interface's own error where it has one. Interfaces outside WASI
 //! are not provided here, and a program that imports one does not start.
 
+mod config;
 mod correction;
 mod interfaces;
 mod modules;

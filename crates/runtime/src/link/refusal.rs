@@ -78,7 +78,7 @@ pub(super) fn refuse(
             deny(&["now"], no_clock)?;
             match provided.release {
                 Release::P2 => deny(&["subscribe-instant", "subscribe-duration"], no_clock),
-                Release::P3 => deny_waits(instance, path, principal, &["wait-until", "wait-for"]),
+                _ => deny_waits(instance, path, principal, &["wait-until", "wait-for"]),
             }
         }
         "wasi:random/random" if refusals.random => deny(&["get-random-bytes", "get-random-u64"], no_random),
@@ -88,7 +88,7 @@ pub(super) fn refuse(
         ),
         "wasi:random/insecure-seed" if refusals.random => match provided.release {
             Release::P2 => deny(&["insecure-seed"], no_random),
-            Release::P3 => deny(&["get-insecure-seed"], no_random),
+            _ => deny(&["get-insecure-seed"], no_random),
         },
         _ => Ok(()),
     }

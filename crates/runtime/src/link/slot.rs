@@ -10,6 +10,7 @@ use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::random::WasiRandomCtx;
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 use wasmtime_wasi_http::WasiHttpCtxView;
+use weft_app::grant::ConfigGrant;
 
 use crate::cell::{Cell, Principal};
 use crate::network::host::NameLookupView;
@@ -26,6 +27,7 @@ pub(super) struct Slot {
     pub(super) sockets: for<'a> fn(&'a mut Cell) -> WasiSocketsCtxView<'a>,
     pub(super) names: for<'a> fn(&'a mut Cell) -> NameLookupView<'a>,
     pub(super) http: for<'a> fn(&'a mut Cell) -> WasiHttpCtxView<'a>,
+    pub(super) config: for<'a> fn(&'a mut Cell) -> &'a ConfigGrant,
 }
 
 impl Slot {
@@ -43,6 +45,7 @@ impl Slot {
             sockets: sockets::<N>,
             names: names::<N>,
             http: http::<N>,
+            config: config::<N>,
         }
     }
 }
@@ -117,4 +120,8 @@ fn http<const N: usize>(cell: &mut Cell) -> WasiHttpCtxView<'_> {
         table,
         ctx: http,
     }
+}
+
+fn config<const N: usize>(cell: &mut Cell) -> &ConfigGrant {
+    &cell.principal(N).0.config
 }

@@ -1,10 +1,10 @@
 //! A binary written as WebAssembly text.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::thread;
 
 use wasmparser::{BinaryReaderError, ConstExpr, DataKind, ElementKind, Parser, Payload, TableInit};
-use wasmprinter::{Config, PrintIoWrite};
+use wasmprinter::{Config, Print};
 
 use crate::contain::{Cause, contained};
 use crate::{bounds, text};
@@ -112,7 +112,7 @@ fn print(wasm: &[u8], options: Options, output: &mut (dyn Write + Send)) -> Resu
     config.print_skeleton(options.detail == Detail::Skeleton);
     config.fold_instructions(options.shape == Shape::Folded);
     let printed = contained(|| {
-        let printed = config.print(wasm, &mut PrintIoWrite(&mut *output));
+        let printed = config.print(wasm, &mut Harmless(output));
         printed.map_err(|error| match error.downcast::<std::io::Error>() {
             Ok(error) => Box::new(error) as Cause,
             Err(error) => error.into(),
@@ -123,6 +123,32 @@ fn print(wasm: &[u8], options: Options, output: &mut (dyn Write + Send)) -> Resu
         Ok(error) => Error::Output(*error),
         Err(cause) => Error::Unprintable { cause },
     })
+}
+
+/// What reads the text, kept from what would make a terminal act, a text look like another one, or a reader of
+/// text refuse it. The printer escapes such characters in strings, but it also writes comments about sections
+/// that do not read, with names from the file.
+struct Harmless<'a>(&'a mut (dyn Write + Send));
+
+impl Print for Harmless<'_> {
+    fn write_str(&mut self, text: &str) -> io::Result<()> {
+        let mut rest = text;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_harmful(*c)) {
+            let (before, from) = rest.split_at(at);
+            self.0.write_all(before.as_bytes())?;
+            write!(self.0, "{}", c.escape_unicode())?;
+            rest = from.get(c.len_utf8()..).unwrap_or_default();
+        }
+        self.0.write_all(rest.as_bytes())
+    }
+}
+
+fn is_harmful(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' => true,
+        c => c.is_control(),
+    }
 }
 
 /// Refuses code that would need more stack to fold than there is.

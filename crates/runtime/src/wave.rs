@@ -3,10 +3,12 @@
 //! The text comes from a person or a script, the types from a program that may be hostile; both are bounded
 //! here before anything recurses over them.
 
+use std::fmt::{self, Write};
+
+use wasmtime::component::Val;
 use wasmtime::component::types::{ComponentFunc, Type};
 use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
-use wasmtime::component::wasm_wave::wasm::DisplayFuncResults;
-use wasmtime::component::{Val, wasm_wave};
+use wasmtime::component::wasm_wave::wasm::{DisplayFuncArgs, DisplayFuncResults, DisplayType};
 use wasmtime::{FuncType, ValType};
 
 /// Brackets that may be open at the same time in a call.
@@ -165,12 +167,30 @@ pub(crate) fn read_arguments(call: &Call, ty: &ComponentFunc) -> Result<Vec<Val>
         .map_err(|error| misfit(error.to_string()))
 }
 
+/// The parameters of a function, for a message.
 fn signature(ty: &ComponentFunc) -> String {
-    let shown: Vec<String> = ty
-        .params()
-        .map(|(name, ty)| format!("{name}: {}", wasm_wave::wasm::DisplayType(&ty)))
-        .collect();
-    format!("({})", shown.join(", "))
+    let mut shown = Bounded("(".to_owned());
+    let written = ty.params().enumerate().try_for_each(|(position, (name, ty))| {
+        let separator = if position == 0 { "" } else { ", " };
+        write!(shown, "{separator}{name}: {}", DisplayType(&ty))
+    });
+    shown.0.push_str(if written.is_ok() { ")" } else { "…)" });
+    shown.0
+}
+
+/// Text that refuses to grow beyond what a message can hold. A type that is used twice is written twice, so a
+/// small program can have a type whose text fills the memory of the machine.
+struct Bounded(String);
+
+impl Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        const BYTES_MAX: usize = 2000;
+        if self.0.len() + text.len() > BYTES_MAX {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
 }
 
 fn check_text_form(function: &str, place: String, ty: &Type, depth: usize) -> Result<(), WaveError> {
@@ -206,6 +226,11 @@ fn check_text_form(function: &str, place: String, ty: &Type, depth: usize) -> Re
             .try_for_each(|ty| check(&ty)),
         _ => Ok(()),
     }
+}
+
+/// The arguments of a component's function as text, with their parentheses.
+pub(crate) fn show_arguments(arguments: &[Val]) -> String {
+    DisplayFuncArgs(arguments).to_string()
 }
 
 /// The results of a component's function as text.
@@ -306,7 +331,8 @@ pub(crate) fn show_core_results(results: &[wasmtime::Val]) -> String {
     }
 }
 
-fn show_core_value(value: &wasmtime::Val) -> String {
+/// A value of a core function as text.
+pub(crate) fn show_core_value(value: &wasmtime::Val) -> String {
     match value {
         wasmtime::Val::I32(value) => value.to_string(),
         wasmtime::Val::I64(value) => value.to_string(),

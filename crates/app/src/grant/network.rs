@@ -92,8 +92,9 @@ pub struct AddressBlock {
 }
 
 impl AddressBlock {
-    /// The block that holds just this address.
+    /// The block that holds just this address. An IPv4 address written as IPv6 is taken as IPv4.
     pub fn single(address: IpAddr) -> Self {
+        let address = address.to_canonical();
         let prefix_bits = if address.is_ipv4() { 32 } else { 128 };
         Self {
             network: address,
@@ -137,10 +138,17 @@ impl FromStr for AddressBlock {
         };
         let address: IpAddr = strip_brackets(address).parse().map_err(|_| error())?;
         let single = Self::single(address);
-        let Some(prefix_bits) = bits else {
+        let Some(bits) = bits else {
             return Ok(single);
         };
-        let (value, width) = match address {
+        // Of `::ffff:10.0.0.0/104` the first 96 bits only say that IPv4 is meant.
+        let bits_to_spare = if address.is_ipv6() && single.network.is_ipv4() {
+            96
+        } else {
+            0
+        };
+        let prefix_bits = bits.checked_sub(bits_to_spare).ok_or_else(error)?;
+        let (value, width) = match single.network {
             IpAddr::V4(v4) => (u128::from(v4.to_bits()), 32u32),
             IpAddr::V6(v6) => (v6.to_bits(), 128),
         };
@@ -151,8 +159,8 @@ impl FromStr for AddressBlock {
             return Err(error());
         }
         Ok(Self {
-            network: address,
             prefix_bits,
+            ..single
         })
     }
 }
@@ -439,6 +447,20 @@ mod tests {
             everything.contains("255.255.255.255".parse().unwrap())
                 && !everything.contains("::1".parse().unwrap())
         );
+    }
+
+    #[test]
+    fn a_block_of_ipv4_written_as_ipv6_holds_its_addresses() {
+        let block: AddressBlock = "::ffff:10.0.0.0/104".parse().unwrap();
+        assert_eq!(Ok(block), "10.0.0.0/8".parse());
+        assert!(
+            block.contains("10.255.0.1".parse().unwrap()) && !block.contains("11.0.0.0".parse().unwrap())
+        );
+        assert_eq!(
+            "::ffff:10.0.0.1".parse::<AddressBlock>().unwrap().to_string(),
+            "10.0.0.1"
+        );
+        assert!("::ffff:10.0.0.0/95".parse::<AddressBlock>().is_err());
     }
 
     #[test]

@@ -107,3 +107,18 @@ fn a_trap_in_a_called_function_is_a_trap() {
     let outcome = run(["--invoke", "trap()"], "values", []).run().with_code(134);
     assert!(outcome.stderr().contains("unreachable"), "{}", outcome.stderr());
 }
+
+#[test]
+fn arguments_are_read_before_any_code_of_the_module_runs() {
+    let scratch = weft_testing::Scratch::new();
+    let module = scratch.file(
+        "start-traps.wat",
+        r#"(module (func $s unreachable) (start $s) (func (export "f") (param i32)))"#,
+    );
+    let outcome = crate::weft().args(["run", "--invoke", "f(x)"]).arg(module).run();
+    assert!(
+        outcome.stderr().contains("`x` is not of type i32"),
+        "{}",
+        outcome.stderr()
+    );
+}

@@ -5,6 +5,7 @@
 use std::io;
 
 use weft_inspect::print::{Detail, Error, Options, Shape, text};
+use weft_inspect::validate::validate;
 
 use crate::samples;
 
@@ -85,4 +86,27 @@ fn an_output_that_fails_is_told_from_a_binary_that_does_not_read() {
     let cut = wasm.get(..wasm.len() - 3).unwrap();
     let refused = text(cut, Options::default(), &mut io::sink());
     assert!(matches!(refused, Err(Error::Unprintable { .. })), "{refused:?}");
+}
+
+#[test]
+fn names_in_comments_cannot_reach_the_terminal_or_hide_from_a_reader() {
+    let name = "language\0\u{1b}[2J\r\u{202e}\u{9b}";
+    let mut contents = b"\x09producers\x01".to_vec();
+    contents.extend(samples::number(name.len()));
+    contents.extend_from_slice(name.as_bytes());
+    contents.push(0);
+    let mut module = samples::binary("(module)");
+    module.push(0);
+    module.extend(samples::number(contents.len()));
+    module.extend(contents);
+    let printed = printed(&module, Options::default());
+    assert!(
+        printed.contains(r"language\u{0}\u{1b}[2J\u{d}\u{202e}\u{9b}"),
+        "{printed}"
+    );
+    assert!(
+        !printed.contains(|c: char| c.is_control() && c != '\n'),
+        "{printed}"
+    );
+    assert!(validate(printed.as_bytes()).is_ok(), "{printed}");
 }

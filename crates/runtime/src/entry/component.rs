@@ -156,14 +156,16 @@ fn functions(engine: &Engine, component: &Component) -> Vec<Function> {
 
 /// A call whose function was found and whose arguments fit: everything that can go wrong before the guest
 /// runs has been checked.
-struct Prepared {
+pub(super) struct Prepared {
+    /// The full name of the function.
+    pub(super) function: String,
+    pub(super) arguments: Vec<Val>,
     index: ComponentExportIndex,
-    arguments: Vec<Val>,
     result_count: usize,
 }
 
 impl Prepared {
-    fn new(engine: &Engine, component: &Component, call: &Call) -> Result<Self, EntryError> {
+    pub(super) fn new(engine: &Engine, component: &Component, call: &Call) -> Result<Self, EntryError> {
         let all = functions(engine, component);
         let unknown = || EntryError::FunctionUnknown {
             wanted: call.full_name(),
@@ -188,8 +190,9 @@ impl Prepared {
             }
         };
         Ok(Self {
-            index: function.index(component).ok_or_else(unknown)?,
+            function: function.full_name(),
             arguments: wave::read_arguments(call, &function.ty)?,
+            index: function.index(component).ok_or_else(unknown)?,
             result_count: function.ty.results().len(),
         })
     }

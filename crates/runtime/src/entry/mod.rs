@@ -3,6 +3,7 @@
 //! [`run`] opens a cell, links it, enters the guest and waits for whichever comes first: the guest's own end
 //! or somebody using the [`Stop`](crate::Stop) switch. What happened comes back as a plain [`Outcome`].
 
+mod check;
 mod component;
 mod module;
 
@@ -20,6 +21,8 @@ use crate::sampling::{Sampled, Sampler, Ticker};
 use crate::stop::{LimitHit, StopReason};
 use crate::trap::TrapReport;
 use crate::wave::{self, Call, WaveError};
+
+pub use check::{CheckedCall, check_call};
 
 /// What to do with a program.
 #[derive(Debug, Clone)]

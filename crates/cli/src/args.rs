@@ -16,9 +16,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 124 a limit ended the program, 134 
 /// Run WebAssembly components that do not have to trust each other.
 #[derive(Debug, Parser)]
 #[command(name = "weft", version, about, after_help = EXAMPLES, max_term_width = 110)]
-pub(crate) struct Arguments {
+pub(crate) struct Arguments<C: Subcommand = Command> {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: C,
 
     /// Say nothing but errors.
     #[arg(long, short, global = true, conflicts_with = "verbose")]
@@ -50,6 +50,12 @@ pub(crate) enum Command {
     Man(commands::man::Arguments),
 }
 
+/// The one command that must start fast.
+#[derive(Debug, Subcommand)]
+enum Run {
+    Run(Box<commands::run::Arguments>),
+}
+
 impl Arguments {
     pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
@@ -63,6 +69,9 @@ impl Arguments {
 /// Reads the command line. `Err` is how the process ends when there is nothing to do: help, version, or a
 /// command line that cannot be understood, all of which have been printed.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
+    if let Some(arguments) = parse_run() {
+        return Ok(arguments);
+    }
     Arguments::try_parse().map_err(|error| {
         // Nothing is left to be done when the terminal itself cannot be written.
         let _ = error.print();
@@ -71,5 +80,22 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
         } else {
             Code::DONE.into()
         }
+    })
+}
+
+/// The same for `weft run` alone, without building what the other commands know: that costs as much as all that
+/// a small run does by itself. Whatever is not understood here is read again by the whole.
+fn parse_run() -> Option<Arguments> {
+    std::env::args_os().nth(1).filter(|word| word == "run")?;
+    let Arguments {
+        command: Run::Run(run),
+        quiet,
+        verbose,
+    } = Arguments::<Run>::try_parse().ok()?;
+    let command = Command::Run(run);
+    Some(Arguments {
+        command,
+        quiet,
+        verbose,
     })
 }

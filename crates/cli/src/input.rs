@@ -12,6 +12,8 @@ use crate::report::Report;
 pub(crate) const PROGRAM_BYTES_MAX: u64 = 128 << 20;
 /// Bytes of a program in text form: reading text takes many times its size in memory.
 const TEXT_BYTES_MAX: u64 = weft_inspect::text::TEXT_BYTES_MAX as u64;
+/// Bytes that are set aside at once for a file that says it is so long.
+const TRUSTED_LENGTH_MAX: u64 = 16 << 20;
 /// Bytes that are enough to tell what a file is.
 const HEAD_BYTES: u64 = 4096;
 
@@ -30,6 +32,7 @@ pub(crate) struct Input {
 
 /// Reads a program; `-` is standard input.
 pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Input, Report> {
+    let mut bytes = Vec::new();
     let (name, short_name, mut source): (String, String, Box<dyn io::Read>) = if path == Path::new("-") {
         ("standard input".to_owned(), "-".to_owned(), Box::new(io::stdin()))
     } else {
@@ -38,10 +41,13 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Input, Report> {
             .unwrap_or(path.as_os_str())
             .to_string_lossy()
             .into_owned();
-        (path.display().to_string(), short_name, Box::new(open(path)?))
+        let (file, length) = open(path)?;
+        // One more than there is, so that the end is seen without growing; what a file says of itself is only
+        // believed so far.
+        bytes.reserve(usize::try_from(length.min(TRUSTED_LENGTH_MAX)).unwrap_or(0) + 1);
+        (path.display().to_string(), short_name, Box::new(file))
     };
     let cannot_read = |error: io::Error| Report::failed(format!("cannot read `{name}`")).caused_by(error);
-    let mut bytes = Vec::new();
     source
         .by_ref()
         .take(HEAD_BYTES)
@@ -71,16 +77,20 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Input, Report> {
     })
 }
 
-fn open(path: &Path) -> Result<fs_err::File, Report> {
+/// The file, and how long it says that it is.
+fn open(path: &Path) -> Result<(fs_err::File, u64), Report> {
     let file = fs_err::File::open(path)
         .map_err(|error| Report::failed(format!("cannot read `{}`", path.display())).caused_by(error))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+    let metadata = file
+        .metadata()
+        .map_err(|error| Report::failed(format!("cannot read `{}`", path.display())).caused_by(error))?;
+    if metadata.is_dir() {
         return Err(Report::failed(format!(
             "`{}` is a folder, not a WebAssembly file",
             path.display()
         )));
     }
-    Ok(file)
+    Ok((file, metadata.len()))
 }
 
 fn recognise(name: &str, head: &[u8]) -> Result<Kind, Report> {

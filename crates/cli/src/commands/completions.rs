@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report>
     let mut script = Vec::new();
     clap_complete::generate(
         arguments.shell,
-        &mut crate::args::Arguments::command(),
+        &mut <crate::args::Arguments>::command(),
         "weft",
         &mut script,
     );

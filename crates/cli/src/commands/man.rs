@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report> {
-    let mut whole = crate::args::Arguments::command();
+    let mut whole = <crate::args::Arguments>::command();
     whole.build();
     let command = match &arguments.command {
         None => whole,

@@ -16,11 +16,11 @@ use super::{Cache, Error, Meta, artifact_name};
 
 /// Artifacts up to this length are read whole and handed out as bytes too: loading them from there saves opening the
 /// file again, and the memory is no more than the buffer that a larger one needs for hashing.
-const SMALL_ARTIFACT_BYTES: u64 = 256 * 1024;
+const SMALL_ARTIFACT_BYTES: u64 = 16 * 1024;
 
 /// How much of a larger artifact is read at once for hashing: enough for the wide paths of the hash, and it stays
 /// within the processor's own cache.
-const CHUNK_BYTES: usize = 128 * 1024;
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A use is written down only when the last one on record is older, so that a hit writes nothing.
 const LAST_USE_STEP: Duration = Duration::from_secs(60 * 60);
@@ -57,7 +57,7 @@ impl Hit {
         self.length
     }
 
-    /// The content that was hashed, where it is short (at most 256 KiB): nothing has to be opened again.
+    /// The content that was hashed, where it is short (at most 16 KiB): nothing has to be opened again.
     #[must_use]
     pub fn bytes(&self) -> Option<&[u8]> {
         self.bytes.as_deref()

@@ -54,6 +54,16 @@ const TABLE: &[Allowed] = &[
         webassembly: &["wat"],
     },
     Allowed {
+        package: "weft-fuzz-properties",
+        ours: &["weft-app", "weft-inspect", "weft-runtime"],
+        webassembly: &[],
+    },
+    Allowed {
+        package: "weft-fuzz",
+        ours: &["weft-fuzz-properties"],
+        webassembly: &[],
+    },
+    Allowed {
         package: "xtask",
         ours: &[FOR_TESTS],
         webassembly: &["wit-component", "wasi-preview1-component-adapter-provider"],
@@ -66,7 +76,9 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
         let folders: Vec<&str> = file.path.split('/').collect();
         matches!(
             folders.as_slice(),
-            ["crates", _, "Cargo.toml"] | ["xtask", "Cargo.toml"]
+            ["crates", _, "Cargo.toml"]
+                | ["fuzz", "properties", "Cargo.toml"]
+                | ["fuzz" | "xtask", "Cargo.toml"]
         )
     };
     tree.files()

@@ -1,0 +1,18 @@
+;; What came with WebAssembly 3.0: references with types, exceptions, tail calls, several 64-bit memories.
+(module
+  (rec (type $node (sub (struct (field $next (ref null $node)) (field (mut i8)))))
+       (type $leaf (sub $node (struct (field (ref null $node)) (field (mut i8)) (field f32)))))
+  (type $list (array (mut v128)))
+  (type $f (func (param i32) (result i32)))
+  (tag $e (param i64))
+  (memory $a i64 1 2) (memory $b 1)
+  (func $tail (type $f) (return_call $tail (local.get 0)))
+  (func $ref (result (ref $f)) ref.func $tail)
+  (func (param $l (ref null $list)) (result v128)
+    (array.get $list (local.get $l) (i32.const 0)))
+  (func (param i32) (result i64)
+    (block $h (result i64) (try_table (catch $e $h) (throw $e (i64.const 1))) (i64.const 2)))
+  (func (result (ref i31)) (ref.i31 (i32.const 5)))
+  (func (memory.copy $b $b (i32.const 0) (i32.const 1) (i32.const 2)))
+  (elem declare func $tail)
+  (func (param v128) (result v128) (i8x16.shuffle 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 (local.get 0) (local.get 0))))

@@ -1,0 +1,1 @@
+(component (import "a:b/c" (instance (export "x" (instance (export "x" (instance (export "x" (instance (export "x" (instance (export "x" (instance (export "x" (instance (export "x" (instance (export "x" (instance (export "x" (instance (export "x" (instance (export "x" (instance (export "x" (instance )))))))))))))))))))))))))))

@@ -1,0 +1,2 @@
+(; a (; comment ;) inside ;) (func (export "f") (result i32) i32.const 42)
+(memory 1)

@@ -1,0 +1,1 @@
+(module (func $"a name \u{202e} with \"everything\" \n" (export "\u{0}\t")) (func $a) (func $"a#1"))

@@ -1,0 +1,3 @@
+(module
+  (func
+    (i32.const 99999999999)))

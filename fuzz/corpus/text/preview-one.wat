@@ -1,0 +1,11 @@
+(module $old
+  (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
+  (memory (export "memory") 2)
+  (global $g (mut i64) (i64.const -1))
+  (table $t 2 10 funcref)
+  (elem (i32.const 0) func $start)
+  (func $start (export "_start") (call 1 (i32.const 7)))
+  (start $start)
+  (@producers (language "C11" "") (processed-by "clang" "19.1.0"))
+  (@custom "odd" (after code) "\00\01"))

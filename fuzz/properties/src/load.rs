@@ -50,7 +50,7 @@ pub fn load(data: &[u8]) {
     }
     let description = described.unwrap_or_else(|error| panic!("valid, but has no description: {error}"));
     agree(&summary, &description);
-    let reads_again = |text: &Vec<u8>| !has_linking_section(&description) && !has_invented_label(text);
+    let reads_again = |text: &Vec<u8>| !has_linking_section(&description) && !has_invented_name(text);
     if let Some(text) = printed.filter(reads_again) {
         text_means_the_same(&text, &summary, &description);
     }
@@ -151,11 +151,12 @@ fn has_linking_section(description: &Description) -> bool {
     has_one
 }
 
-/// Whether the printer made up a name for a label, since its own is empty or not alone. It then repeats an
-/// annotation where the label is used, which does not read.
-fn has_invented_label(text: &[u8]) -> bool {
-    const BEGINNING: &[u8] = b"$\"#label";
-    text.windows(BEGINNING.len()).any(|window| window == BEGINNING)
+/// Whether the printer made up a name for a label or for a component that parts inside refer to, since its own
+/// is empty or not alone. It then repeats an annotation where the name is used, which does not read.
+fn has_invented_name(text: &[u8]) -> bool {
+    const USES: [&[u8]; 2] = [b"$\"#label", b"alias outer $\"#"];
+    USES.iter()
+        .any(|name| text.windows(name.len()).any(|window| window == *name))
 }
 
 fn text_means_the_same(printed: &[u8], summary: &Summary, description: &Description) {

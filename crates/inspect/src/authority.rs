@@ -53,6 +53,12 @@ impl Authority {
         }
     }
 
+    /// What an interface could let a component do, judged by its name, such as `wasi:cli/stdin@0.2.3`.
+    #[must_use]
+    pub fn of_interface(name: &str) -> Self {
+        of_interface(name).0
+    }
+
     /// Whether `weft run` grants this without being asked.
     #[must_use]
     pub fn is_granted_by_default(self) -> bool {

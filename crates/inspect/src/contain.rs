@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What made a decoder stop, kept as it came.
-pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// A decoder met a file that it believed to be impossible.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +16,11 @@ struct Contradiction;
 
 /// Runs a decoder; an assertion that fails inside becomes an error.
 ///
+/// # Errors
+/// What the decoder returned, or that it stopped at an assertion.
+///
 /// `AssertUnwindSafe` holds because whatever the decoder was building is dropped with it.
-pub(crate) fn contained<T, E>(decode: impl FnOnce() -> Result<T, E>) -> Result<T, Cause>
+pub fn contained<T, E>(decode: impl FnOnce() -> Result<T, E>) -> Result<T, Cause>
 where
     E: Into<Cause>,
 {

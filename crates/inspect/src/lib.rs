@@ -10,7 +10,7 @@
 
 mod authority;
 pub mod bounds;
-mod contain;
+pub mod contain;
 mod description;
 pub mod json;
 pub mod kind;

@@ -23,13 +23,14 @@ struct TooLarge {
     items: u64,
 }
 
-/// Checks that the types which a component shows stay within bounds when every use is written out.
+/// Checks that the types which a component shows are valid with these features, and stay within bounds when
+/// every use is written out.
 ///
 /// # Errors
 /// The component is invalid, or the count is beyond the bound.
-pub(crate) fn check(wasm: &[u8]) -> Result<(), Cause> {
+pub(crate) fn check(wasm: &[u8], features: WasmFeatures) -> Result<(), Cause> {
     let mut names = Vec::new();
-    let types = read_types(wasm, &mut names)?;
+    let types = read_types(wasm, features, &mut names)?;
     let mut count = Count {
         types: &types,
         instances: HashMap::new(),
@@ -57,8 +58,12 @@ enum Direction {
 }
 
 /// Validates everything but the bodies of functions, and collects the names of the outermost component.
-fn read_types<'a>(wasm: &'a [u8], names: &mut Vec<(Direction, &'a str)>) -> Result<Types, Cause> {
-    let mut validator = Validator::new_with_features(WasmFeatures::all());
+fn read_types<'a>(
+    wasm: &'a [u8],
+    features: WasmFeatures,
+    names: &mut Vec<(Direction, &'a str)>,
+) -> Result<Types, Cause> {
+    let mut validator = Validator::new_with_features(features);
     let mut depth = 0usize;
     let mut last = None;
     for payload in Parser::new(0).parse_all(wasm) {

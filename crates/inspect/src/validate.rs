@@ -7,6 +7,7 @@ use wasmparser::{
     ValidPayload, Validator, WasmFeatures,
 };
 
+use crate::contain::{Cause, contained};
 use crate::kind::{self, Kind};
 use crate::{bounds, text};
 
@@ -133,6 +134,20 @@ pub fn validate(bytes: &[u8]) -> Result<Summary, Error> {
         }
     }
     Ok(walk.summary)
+}
+
+/// Checks what a component shows: its types, its imports and its exports, and those of everything inside it,
+/// but not the bodies of functions. Enough for reading its types safely, and much quicker than [`validate`].
+///
+/// # Errors
+/// The bytes are no binary, are nested or divided beyond all reason, break a rule outside of the bodies of
+/// functions, or declare types that would fill the memory when written out.
+///
+/// # Limits
+/// Time in proportion to the file without its code.
+pub fn surface(wasm: &[u8]) -> Result<(), Cause> {
+    bounds::check(wasm)?;
+    contained(|| crate::surface::check(wasm, FEATURES))
 }
 
 /// A part that is open.

@@ -1,8 +1,8 @@
 //! The WIT of a component: what it imports and exports, in the language that such things are written in.
 
-use wasmparser::{Parser, Payload};
+use wasmparser::{Parser, Payload, WasmFeatures};
 use wit_component::{DecodedWasm, OutputToString, WitPrinter};
-use wit_parser::{PackageId, Resolve, WorldId};
+use wit_parser::{PackageId, Resolve, WorldId, WorldItem};
 
 use crate::contain::{Cause, contained};
 use crate::kind::{self, Kind};
@@ -78,11 +78,70 @@ pub fn world(bytes: &[u8], selection: Selection) -> Result<String, Error> {
     print(&decoded, selection)
 }
 
+/// Which side of a component something is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// What it asks for.
+    Import,
+    /// What it offers.
+    Export,
+}
+
+/// Writes the WIT of one import or export of a component, such as `wasi:cli/stdin@0.2.3` or a plain name.
+///
+/// # Errors
+/// The bytes are no component, do not decode, have nothing of that name, or would make too long a text.
+///
+/// # Limits
+/// Those of [`world`].
+pub fn item(component: &[u8], side: Side, name: &str) -> Result<String, Error> {
+    let Decoded { resolve, world, .. } = decode(component)?;
+    let undecodable = |cause: Cause| Error::Undecodable { cause };
+    let items = world
+        .and_then(|world| resolve.worlds.get(world))
+        .map(|world| match side {
+            Side::Import => &world.imports,
+            Side::Export => &world.exports,
+        });
+    let item = items
+        .into_iter()
+        .flatten()
+        .find(|(key, _)| resolve.name_world_key(key) == name)
+        .map(|(_, item)| item)
+        .ok_or_else(|| undecodable(format!("there is no `{name}` in its world").into()))?;
+    let bytes = signature::printed_bytes(&resolve);
+    if bytes > WIT_BYTES_MAX {
+        return Err(Error::TooLong { bytes });
+    }
+    match item {
+        WorldItem::Function(function) => {
+            let signature = signature::of_function(&resolve, function);
+            Ok(format!("{name}: {signature};\n"))
+        }
+        WorldItem::Type { .. } => Ok(format!("type {name};\n")),
+        WorldItem::Interface { id, .. } => {
+            let body = contained(|| {
+                let mut printer = WitPrinter::new(OutputToString::default());
+                printer.emit_docs(false);
+                printer.print_interface(&resolve, *id).map_err(Cause::from)?;
+                Ok::<String, Cause>(printer.output.to_string())
+            });
+            let body = body.map_err(undecodable)?;
+            let indented: String = body
+                .lines()
+                .filter(|line| !line.is_empty())
+                .map(|line| format!("  {line}\n"))
+                .collect();
+            Ok(format!("interface {name} {{\n{indented}}}\n"))
+        }
+    }
+}
+
 /// Decodes a component or a WIT package in binary form.
 pub(crate) fn decode(wasm: &[u8]) -> Result<Decoded, Error> {
     bounds::check(wasm)?;
     let decoded = contained(|| {
-        surface::check(wasm)?;
+        surface::check(wasm, WasmFeatures::all())?;
         wit_component::decode(wasm).map_err(Cause::from)
     })
     .map_err(|cause| Error::Undecodable { cause })?;
@@ -143,7 +202,7 @@ fn check_embedded(section: &[u8]) -> Result<(), Error> {
         .ok_or_else(|| undecodable("the section `component-type` holds no component".into()))?;
     let component = section.get(start..).unwrap_or_default();
     bounds::check(component)?;
-    contained(|| surface::check(component)).map_err(undecodable)
+    contained(|| surface::check(component, WasmFeatures::all())).map_err(undecodable)
 }
 
 fn print(decoded: &Decoded, selection: Selection) -> Result<String, Error> {

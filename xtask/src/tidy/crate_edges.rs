@@ -34,6 +34,17 @@ const TABLE: &[Allowed] = &[
         webassembly: &["wasmtime*"],
     },
     Allowed {
+        package: "weft-compose",
+        ours: &["weft-app", "weft-inspect"],
+        webassembly: &[
+            "wac-graph",
+            "wac-types",
+            "wasmparser",
+            "wasi-preview1-component-adapter-provider",
+            "wit-component",
+        ],
+    },
+    Allowed {
         package: "weft-inspect",
         ours: &[],
         webassembly: &["wasmparser", "wasmprinter", "wast", "wit-component", "wit-parser"],
@@ -117,7 +128,7 @@ fn is_ours(package: &str) -> bool {
 }
 
 fn knows_webassembly(package: &str) -> bool {
-    let beginnings = ["wasm", "wasi", "wit-", "cranelift", "wiggle", "winch"];
+    let beginnings = ["wac-", "wasm", "wasi", "wit-", "cranelift", "wiggle", "winch"];
     ["wat", "wast"].contains(&package) || beginnings.iter().any(|beginning| package.starts_with(beginning))
 }
 

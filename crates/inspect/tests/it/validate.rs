@@ -107,3 +107,12 @@ fn programs_get_position_and_reason() {
     assert!(value["error"]["offset"].is_u64());
     assert_eq!(json::validation(&validate(b"(module)"))["valid"], true);
 }
+
+#[test]
+fn the_surface_is_checked_without_the_bodies_of_functions() {
+    let wrong_body = samples::binary("(component (core module (func (result i32))))");
+    assert!(weft_inspect::validate::surface(&wrong_body).is_ok());
+    assert!(weft_inspect::validate::validate(&wrong_body).is_err());
+    let wrong_type = samples::component_with_section(7, &[1, 0x70, 0x55]);
+    assert!(weft_inspect::validate::surface(&wrong_type).is_err());
+}

@@ -107,3 +107,24 @@ fn an_instance_type_imported_many_times_is_refused() {
     let reason = describe(&wasm).unwrap().undecoded.unwrap();
     assert!(reason.contains("more than the 100000 allowed"), "{reason}");
 }
+
+#[test]
+fn one_import_or_export_is_written_alone() {
+    use weft_inspect::wit::{Side, item};
+    let component = samples::binary(
+        r#"(component
+            (import "docs:markup/render@1.0.0" (instance
+                (export "call" (func (param "n" u32) (result string)))))
+            (import "plain" (func (param "n" u32))))"#,
+    );
+    assert_eq!(
+        item(&component, Side::Import, "docs:markup/render@1.0.0").unwrap(),
+        "interface docs:markup/render@1.0.0 {\n  call: func(n: u32) -> string;\n}\n"
+    );
+    assert_eq!(
+        item(&component, Side::Import, "plain").unwrap(),
+        "plain: func(n: u32);\n"
+    );
+    assert!(item(&component, Side::Export, "plain").is_err());
+    assert!(item(b"\0asm", Side::Import, "plain").is_err());
+}

@@ -1,0 +1,203 @@
+//! One component made of all, as the plan says.
+
+use std::collections::{BTreeSet, HashMap};
+
+use wac_graph::{CompositionGraph, EncodeOptions, NodeId, Processor};
+use wac_types::Package;
+use wasmparser::BinaryReaderError;
+use weft_app::Name;
+use weft_inspect::contain::{Cause, contained};
+use weft_inspect::{structure, validate};
+
+use crate::plan::{Part, Plan, PlannedComponent, ScopedImport, Target, bytes_of, digest};
+use crate::{clamp, scope};
+
+/// An app as one component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fused {
+    /// The component.
+    pub bytes: Vec<u8>,
+    /// What it imports: exactly these, each to be defined for its owner, or to be a trap.
+    pub imports: Vec<ScopedImport>,
+}
+
+/// Why the components of an app cannot be joined although there is a plan.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bytes of a component are others than those that the plan was made from.
+    #[error("component `{component}` is not the one that the plan was made from")]
+    PartChanged {
+        /// The component.
+        component: Name,
+    },
+    /// The bytes of a component do not read.
+    #[error("component `{component}` does not read")]
+    Malformed {
+        /// The component.
+        component: Name,
+        /// Why.
+        #[source]
+        cause: BinaryReaderError,
+    },
+    /// The limits of a component cannot be written into it.
+    #[error("component `{component}` cannot be kept within its limits")]
+    Limits {
+        /// The component.
+        component: Name,
+        /// Why.
+        #[source]
+        cause: clamp::Error,
+    },
+    /// Joining failed.
+    #[error("the components do not fit together")]
+    Join(#[source] Cause),
+    /// What came out is not valid.
+    #[error("the joined component is not valid")]
+    Invalid(#[from] validate::Error),
+    /// What came out does not read.
+    #[error("the joined component does not read")]
+    Unreadable(#[from] structure::Error),
+    /// What came out asks for something else than was planned.
+    #[error("the joined component asks for other things than planned: {difference}")]
+    ImportsDiffer {
+        /// What is missing and what is too much.
+        difference: String,
+    },
+    /// What came out offers something else than was planned.
+    #[error("the joined component offers other things than planned: {difference}")]
+    ExportsDiffer {
+        /// What is missing and what is too much.
+        difference: String,
+    },
+}
+
+/// Joins the components of an app into one, in which every import belongs to the component that asked for it.
+///
+/// # Errors
+/// The bytes are not those of the plan, or do not fit together in a way that the plan could not see. Whatever
+/// is returned was validated, and its imports and exports are exactly the planned ones.
+pub fn fuse(plan: &Plan, parts: &[Part<'_>]) -> Result<Fused, Error> {
+    let imports = plan.imports();
+    let new_name = |component: &PlannedComponent, import: &str| {
+        let planned = component.imports.iter().find(|planned| planned.name == import)?;
+        match &planned.target {
+            Target::Host(scoped) => Some(scoped.name.clone()),
+            Target::Link { .. } => None,
+        }
+    };
+    let bytes = join(plan, parts, new_name)?;
+    let planned = imports.iter().map(|import| import.name.clone()).collect();
+    check_result(plan, &bytes, &planned)?;
+    Ok(Fused { bytes, imports })
+}
+
+/// Joins the parts, their imports renamed as `new_name` says, their memories bounded.
+pub(crate) fn join(
+    plan: &Plan,
+    parts: &[Part<'_>],
+    new_name: impl Fn(&PlannedComponent, &str) -> Option<String>,
+) -> Result<Vec<u8>, Error> {
+    let mut ready = Vec::new();
+    for (index, component) in plan.components().iter().enumerate() {
+        if component.is_reached {
+            ready.push((index, component, prepare(component, parts, &new_name)?));
+        }
+    }
+    contained(|| encode(plan, ready)).map_err(Error::Join)
+}
+
+fn prepare(
+    component: &PlannedComponent,
+    parts: &[Part<'_>],
+    new_name: impl Fn(&PlannedComponent, &str) -> Option<String>,
+) -> Result<Vec<u8>, Error> {
+    let name = || component.name.clone();
+    let bytes = bytes_of(parts, &component.name)
+        .ok()
+        .filter(|bytes| digest(bytes) == component.digest)
+        .ok_or_else(|| Error::PartChanged { component: name() })?;
+    let renamed = scope::rename(bytes, |import| new_name(component, import));
+    let renamed = renamed.map_err(|cause| Error::Malformed {
+        component: name(),
+        cause,
+    })?;
+    clamp::clamp(&renamed, &component.limits).map_err(|cause| Error::Limits {
+        component: name(),
+        cause,
+    })
+}
+
+fn encode(plan: &Plan, ready: Vec<(usize, &PlannedComponent, Vec<u8>)>) -> Result<Vec<u8>, Cause> {
+    let mut graph = CompositionGraph::new();
+    let mut nodes: HashMap<usize, NodeId> = HashMap::new();
+    let mut order = Vec::new();
+    for (index, component, bytes) in ready {
+        let label = format!("app:{}", component.name);
+        let package = Package::from_bytes(&label, None, bytes, graph.types_mut())?;
+        let package = graph.register_package(package)?;
+        nodes.insert(index, graph.instantiate(package));
+        order.push((index, component));
+    }
+    let node = |index: &usize| nodes.get(index).copied().ok_or("a planned component is missing");
+    for (index, component) in &order {
+        for import in &component.imports {
+            if let Target::Link { provider, export, .. } = &import.target {
+                let export = graph.alias_instance_export(node(provider)?, export)?;
+                graph.set_instantiation_argument(node(index)?, &import.name, export)?;
+            }
+        }
+    }
+    for name in plan.components().iter().flat_map(|component| &component.exported) {
+        let export = graph.alias_instance_export(node(&plan.main())?, name)?;
+        graph.export(export, name)?;
+    }
+    let processor = Processor {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    // Validated afterwards with the features and the version that the engine has.
+    Ok(graph.encode(EncodeOptions {
+        define_components: true,
+        validate: false,
+        processor: Some(processor),
+    })?)
+}
+
+/// Checks that the result is valid, and that it asks for and offers exactly what was planned. A tool that joins
+/// components merges imports that it takes for one: here that would give one component another's rights.
+pub(crate) fn check_result(plan: &Plan, fused: &[u8], planned: &BTreeSet<String>) -> Result<(), Error> {
+    validate::validate(fused)?;
+    let structure = structure::read(fused)?;
+    let names = |items: &[structure::Item]| -> BTreeSet<String> {
+        items
+            .iter()
+            .map(|item| match item.kind {
+                "instance" => item.name.clone(),
+                other => format!("{other} {}", item.name),
+            })
+            .collect()
+    };
+    if let Some(difference) = difference(planned, &names(&structure.imports)) {
+        return Err(Error::ImportsDiffer { difference });
+    }
+    let exported = plan
+        .components()
+        .iter()
+        .flat_map(|component| component.exported.clone());
+    if let Some(difference) = difference(&exported.collect(), &names(&structure.exports)) {
+        return Err(Error::ExportsDiffer { difference });
+    }
+    Ok(())
+}
+
+fn difference(planned: &BTreeSet<String>, found: &BTreeSet<String>) -> Option<String> {
+    let list = |names: Vec<&String>, what: &str| {
+        (!names.is_empty()).then(|| format!("{what} {}", crate::problem::enumerate(names)))
+    };
+    let missing = list(planned.difference(found).collect(), "missing");
+    let too_much = list(found.difference(planned).collect(), "not planned");
+    match (missing, too_much) {
+        (None, None) => None,
+        (missing, too_much) => Some(missing.into_iter().chain(too_much).collect::<Vec<_>>().join("; ")),
+    }
+}

@@ -1,0 +1,229 @@
+//! What the host offers to components, and which grant each interface of it needs.
+//!
+//! One list, by exact name: what is not in it is not offered, whatever package it claims to be of. An interface
+//! that only works on handles needs no grant of its own, because somebody with a grant must have handed the
+//! handle out; such interfaces are also the only ones that components may share without a look at their grants.
+
+use semver::Version;
+use weft_app::grant::GrantKind;
+use weft_app::link::split_version;
+
+use crate::version;
+
+/// What a component needs for calling an interface of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    /// Nothing: it works on handles that a grant handed out, or has no power at all.
+    Nothing,
+    /// A grant of this kind.
+    Grant(GrantKind),
+}
+
+/// Whether the host offers an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// It does, for those who have what it needs.
+    Offered(Need),
+    /// It does, in other versions.
+    OtherVersions(&'static str),
+    /// It knows nothing of it.
+    Unknown,
+}
+
+/// Versions of an interface that the host offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Versions {
+    /// Those of WASI 0.2.
+    P2,
+    /// Those of WASI 0.3.
+    P3,
+    /// Both.
+    Both,
+    /// This release candidate.
+    Exactly(&'static str),
+}
+
+/// The last version of WASI 0.2 that the engine knows.
+const P2_LAST: u64 = 12;
+
+impl Versions {
+    fn hold(self, version: &Version) -> bool {
+        let is_p2 = version.major == 0 && version.minor == 2 && version.patch <= P2_LAST;
+        let is_p3 = version.major == 0 && version.minor == 3;
+        match self {
+            Self::Exactly(only) => version.to_string() == only,
+            _ if !version.pre.is_empty() => false,
+            Self::P2 => is_p2,
+            Self::P3 => is_p3,
+            Self::Both => is_p2 || is_p3,
+        }
+    }
+
+    fn describe(self) -> &'static str {
+        match self {
+            Self::P2 => "0.2.0 to 0.2.12",
+            Self::P3 => "0.3",
+            Self::Both => "0.2.0 to 0.2.12 and 0.3",
+            Self::Exactly(only) => only,
+        }
+    }
+}
+
+const DIRECTORIES: Need = Need::Grant(GrantKind::Directories);
+const ENVIRONMENT: Need = Need::Grant(GrantKind::Environment);
+const NETWORK: Need = Need::Grant(GrantKind::Network);
+const HTTP: Need = Need::Grant(GrantKind::Http);
+const CLOCK: Need = Need::Grant(GrantKind::Clock);
+const RANDOM: Need = Need::Grant(GrantKind::Random);
+const STDIO: Need = Need::Grant(GrantKind::Stdio);
+const CONFIG: Need = Need::Grant(GrantKind::Config);
+
+/// Every interface that the host offers.
+const OFFERED: &[(&str, Versions, Need)] = &[
+    ("wasi:cli/environment", Versions::Both, ENVIRONMENT),
+    ("wasi:cli/exit", Versions::Both, Need::Nothing),
+    ("wasi:cli/stdin", Versions::Both, STDIO),
+    ("wasi:cli/stdout", Versions::Both, STDIO),
+    ("wasi:cli/stderr", Versions::Both, STDIO),
+    ("wasi:cli/terminal-input", Versions::Both, Need::Nothing),
+    ("wasi:cli/terminal-output", Versions::Both, Need::Nothing),
+    ("wasi:cli/terminal-stdin", Versions::Both, STDIO),
+    ("wasi:cli/terminal-stdout", Versions::Both, STDIO),
+    ("wasi:cli/terminal-stderr", Versions::Both, STDIO),
+    ("wasi:cli/types", Versions::P3, Need::Nothing),
+    ("wasi:clocks/monotonic-clock", Versions::Both, CLOCK),
+    ("wasi:clocks/wall-clock", Versions::P2, CLOCK),
+    ("wasi:clocks/system-clock", Versions::P3, CLOCK),
+    ("wasi:clocks/types", Versions::P3, Need::Nothing),
+    ("wasi:config/store", Versions::Exactly("0.2.0-rc.1"), CONFIG),
+    ("wasi:filesystem/preopens", Versions::Both, DIRECTORIES),
+    ("wasi:filesystem/types", Versions::Both, Need::Nothing),
+    ("wasi:http/client", Versions::P3, HTTP),
+    ("wasi:http/outgoing-handler", Versions::P2, HTTP),
+    ("wasi:http/types", Versions::Both, Need::Nothing),
+    ("wasi:io/error", Versions::P2, Need::Nothing),
+    ("wasi:io/poll", Versions::P2, Need::Nothing),
+    ("wasi:io/streams", Versions::P2, Need::Nothing),
+    ("wasi:random/insecure", Versions::Both, RANDOM),
+    ("wasi:random/insecure-seed", Versions::Both, RANDOM),
+    ("wasi:random/random", Versions::Both, RANDOM),
+    ("wasi:sockets/instance-network", Versions::P2, NETWORK),
+    ("wasi:sockets/ip-name-lookup", Versions::Both, NETWORK),
+    ("wasi:sockets/network", Versions::P2, Need::Nothing),
+    ("wasi:sockets/tcp", Versions::P2, Need::Nothing),
+    ("wasi:sockets/tcp-create-socket", Versions::P2, NETWORK),
+    // In 0.3 sockets are made by the interface that also has their types, so it is never a matter of handles.
+    ("wasi:sockets/types", Versions::P3, NETWORK),
+    ("wasi:sockets/udp", Versions::P2, Need::Nothing),
+    ("wasi:sockets/udp-create-socket", Versions::P2, NETWORK),
+];
+
+/// Whether the host offers an interface of this name.
+pub(crate) fn offer(import: &str) -> Offer {
+    let path = split_version(import).0;
+    let Some((_, versions, need)) = OFFERED.iter().find(|(known, ..)| *known == path) else {
+        return Offer::Unknown;
+    };
+    match version::of(import) {
+        Some(version) if versions.hold(&version) => Offer::Offered(*need),
+        _ => Offer::OtherVersions(versions.describe()),
+    }
+}
+
+/// The line of a manifest that grants this kind, within `[component.NAME.grants]`.
+pub(crate) fn grant_line(kind: GrantKind) -> &'static str {
+    match kind {
+        GrantKind::Directories => "dir = [\"HOST::GUEST\"]",
+        GrantKind::Environment => "env = { NAME = \"value\" }",
+        GrantKind::Network => "tcp = [\"HOST:PORT\"]",
+        GrantKind::Http => "http = [\"https://HOST\"]",
+        GrantKind::Clock => "clock = \"real\"",
+        GrantKind::Random => "random = \"real\"",
+        GrantKind::Stdio => "stdio = \"all\"",
+        GrantKind::Config => "config = { key = \"value\" }",
+    }
+}
+
+/// What a grant of this kind is about, in words.
+pub(crate) fn describe(kind: GrantKind) -> &'static str {
+    match kind {
+        GrantKind::Directories => "directories",
+        GrantKind::Environment => "environment",
+        GrantKind::Network => "network",
+        GrantKind::Http => "outgoing HTTP",
+        GrantKind::Clock => "clocks",
+        GrantKind::Random => "randomness",
+        GrantKind::Stdio => "standard streams",
+        GrantKind::Config => "configuration",
+    }
+}
+
+/// Whether two components were granted the same of this kind.
+pub(crate) fn same_grants(kind: GrantKind, one: &weft_app::Grants, other: &weft_app::Grants) -> bool {
+    match kind {
+        GrantKind::Directories => one.directories == other.directories,
+        GrantKind::Environment => one.environment == other.environment,
+        GrantKind::Network => one.network == other.network,
+        GrantKind::Http => one.http == other.http,
+        GrantKind::Clock => one.clock == other.clock,
+        GrantKind::Random => one.random == other.random,
+        GrantKind::Stdio => one.stdio == other.stdio,
+        GrantKind::Config => one.config == other.config,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weft_inspect::Authority;
+
+    use super::*;
+
+    #[test]
+    fn the_list_agrees_with_what_inspect_says_of_every_interface() {
+        for (path, _, need) in OFFERED {
+            let authority = Authority::of_interface(path);
+            let expected = match authority {
+                Authority::Filesystem => GrantKind::Directories,
+                Authority::Environment => GrantKind::Environment,
+                Authority::Sockets | Authority::NameLookup => GrantKind::Network,
+                Authority::OutgoingHttp => GrantKind::Http,
+                Authority::Clocks => GrantKind::Clock,
+                Authority::Random => GrantKind::Random,
+                Authority::Stdio | Authority::Terminal => GrantKind::Stdio,
+                Authority::Service => GrantKind::Config,
+                Authority::Harmless => {
+                    assert_eq!(*need, Need::Nothing, "{path}");
+                    continue;
+                }
+            };
+            // Inspect lists what works on handles with the authority that hands the handles out.
+            assert!(
+                *need == Need::Grant(expected) || *need == Need::Nothing,
+                "{path}: {need:?} {authority}"
+            );
+        }
+    }
+
+    #[test]
+    fn versions_that_the_engine_does_not_know_are_told() {
+        let offered = |name: &str| offer(name);
+        assert_eq!(offered("wasi:cli/environment@0.2.0"), Offer::Offered(ENVIRONMENT));
+        assert_eq!(offered("wasi:cli/environment@0.3.0"), Offer::Offered(ENVIRONMENT));
+        assert_eq!(offered("wasi:sockets/types@0.3.0"), Offer::Offered(NETWORK));
+        assert!(matches!(
+            offered("wasi:cli/environment@0.2.13"),
+            Offer::OtherVersions(_)
+        ));
+        assert!(matches!(
+            offered("wasi:cli/environment@0.3.0-rc-1"),
+            Offer::OtherVersions(_)
+        ));
+        assert!(matches!(
+            offered("wasi:io/streams@0.3.0"),
+            Offer::OtherVersions(_)
+        ));
+        assert!(matches!(offered("wasi:cli/environment"), Offer::OtherVersions(_)));
+        assert_eq!(offered("wasi:cli/surprise@0.2.0"), Offer::Unknown);
+        assert_eq!(offered("evil:cli/environment@0.2.0"), Offer::Unknown);
+    }
+}

@@ -1,0 +1,41 @@
+//! The components of an app, joined along their links into one, in which every import still belongs to the
+//! component that asked for it.
+//!
+//! The way through: [`adapt`] makes components of core modules, [`plan()`] decides for every import who
+//! satisfies it and tells what is wrong, [`fuse()`] carries the plan out. Nothing here does input or output or knows the engine; it takes values and bytes and gives those.
+//!
+//! What always holds: an import of the fused component has a name that says whose it is, no two components get
+//! one import unless handles flow between them and they may do the same with it, and what [`fuse()`] returns
+//! was validated and compared with the plan. Bytes are hostile: each is measured before anything recursive
+//! reads it. Equal inputs give equal bytes, on any machine.
+
+mod access;
+pub mod adapt;
+mod assign;
+mod binary;
+mod clamp;
+mod context;
+mod cycle;
+mod fuse;
+mod host;
+mod main_export;
+mod names;
+mod plan;
+mod problem;
+mod resolve;
+mod scope;
+mod sharing;
+mod standard;
+mod surface;
+mod version;
+mod walk;
+
+pub use access::Access;
+pub use clamp::Error as LimitError;
+pub use fuse::{Error, Fused, fuse};
+pub use host::Need;
+pub use plan::{Owner, Part, Plan, PlannedComponent, PlannedImport, ScopedImport, Target, plan};
+pub use problem::{Excerpt, Problem, Reason, Subject};
+pub use resolve::Chosen;
+pub use standard::{Error as StandardError, Obstacle, standard};
+pub use surface::Error as SurfaceError;

@@ -1,0 +1,388 @@
+//! The plan: for every component, for every import, who satisfies it.
+//!
+//! A plan is made from the app and the bytes of its components, and it is complete: [`crate::fuse()`] does what
+//! it says and refuses a result that differs. Equal inputs make equal plans.
+
+use std::collections::{HashMap, HashSet};
+
+use wac_types::{ItemKind, Types};
+use weft_app::{App, ComponentLimits, Name};
+
+use crate::access::{self, Access, FromHost};
+use crate::context::Context;
+use crate::host::Need;
+use crate::problem::{Problem, Reason, Subject};
+use crate::resolve::{self, Chosen, Links};
+use crate::sharing::{self, Node};
+use crate::surface::{self, Surfaces};
+use crate::{assign, clamp, main_export};
+
+/// The bytes of one component of an app.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// The component.
+    pub component: &'a Name,
+    /// Its bytes: a component in binary form, see [`crate::adapt`].
+    pub bytes: &'a [u8],
+}
+
+/// Who satisfies every import of every component of an app.
+#[derive(Debug)]
+pub struct Plan {
+    components: Vec<PlannedComponent>,
+    main: usize,
+    warnings: Vec<Problem>,
+}
+
+/// One component of a [`Plan`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedComponent {
+    /// Its name.
+    pub name: Name,
+    /// Its imports, in the order of its bytes.
+    pub imports: Vec<PlannedImport>,
+    /// Whether it runs, or something that runs is linked to it. Others are left out of the fused component.
+    pub is_reached: bool,
+    /// Those of its exports that the fused component exports: none except for what a trigger runs.
+    pub exported: Vec<String>,
+    /// What it may spend by itself.
+    pub limits: ComponentLimits,
+    pub(crate) digest: [u8; 32],
+}
+
+/// One import of a [`PlannedComponent`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedImport {
+    /// Its name, as the component has it.
+    pub name: String,
+    /// Who satisfies it.
+    pub target: Target,
+}
+
+/// Who satisfies an import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Another component.
+    Link {
+        /// Which, by its index among the components.
+        provider: usize,
+        /// The name of its export.
+        export: String,
+        /// Who said so.
+        chosen: Chosen,
+    },
+    /// The host, or nobody.
+    Host(ScopedImport),
+}
+
+/// An import that the fused component has: an interface of the host under a name of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopedImport {
+    /// Its name in the fused component.
+    pub name: String,
+    /// Whose rights decide what it may do.
+    pub owner: Owner,
+    /// The interface that it is, with its version.
+    pub interface: String,
+    /// What calling it takes; none where the host does not know the interface.
+    pub need: Option<Need>,
+    /// Whether it is given, or traps when it is called.
+    pub access: Access,
+    /// It has types and nothing that could be called, so nothing needs to be defined for it.
+    pub is_types_only: bool,
+}
+
+/// Whose an import of a fused component is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// One component's, by its index.
+    Component(usize),
+    /// Several components', because handles flow between them. All of them may do the same with it.
+    Group {
+        /// Their indices, in order.
+        members: Vec<usize>,
+        /// The one of them whose grants speak for all.
+        principal: usize,
+    },
+}
+
+impl Plan {
+    /// The components, in the order of the app.
+    #[must_use]
+    pub fn components(&self) -> &[PlannedComponent] {
+        &self.components
+    }
+
+    /// The index of the component that a trigger runs.
+    #[must_use]
+    pub fn main(&self) -> usize {
+        self.main
+    }
+
+    /// What is not wrong, but probably not meant.
+    #[must_use]
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// Every import that the fused component has, once, in the order of components and their imports.
+    #[must_use]
+    pub fn imports(&self) -> Vec<ScopedImport> {
+        let mut seen = HashSet::new();
+        let reached = self.components.iter().filter(|component| component.is_reached);
+        reached
+            .flat_map(|component| &component.imports)
+            .filter_map(|import| match &import.target {
+                Target::Host(scoped) if seen.insert(scoped.name.as_str()) => Some(scoped.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// Makes the plan of an app.
+///
+/// # Errors
+/// Everything that is wrong with the app, as far as one thing does not hide another.
+///
+/// # Authority
+/// Here it is decided which component gets which interface of the host, by its grants; the engine's linker only
+/// carries it out.
+///
+/// # Limits
+/// Time in proportion to the bytes of the components without their code; 1000 imports and exports each.
+pub fn plan(app: &App, parts: &[Part<'_>]) -> Result<Plan, Vec<Problem>> {
+    let context = read(app, parts)?;
+    let mut problems = Vec::new();
+    let (links, failed) = resolve::resolve(&context, &mut problems);
+    let hosts = decide_hosts(&context, &links, &failed, &mut problems);
+    let main = main_export::find(&context, &mut problems);
+    let Some(main) = main.filter(|_| problems.is_empty()) else {
+        return Err(problems);
+    };
+    let reached = reach(&links, main.component);
+    let sets = sharing::groups(&context, &links, &reached, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let imports = assign::name_imports(&context, &hosts, &sets, &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let warnings = warnings(&context, &hosts, &reached);
+    let components = app.components.iter().enumerate().map(|(index, component)| {
+        let imports = planned_imports(&context, &links, &imports, index);
+        PlannedComponent {
+            name: component.name.clone(),
+            imports,
+            is_reached: reached.contains(&index),
+            exported: if index == main.component {
+                main.exports.clone()
+            } else {
+                Vec::new()
+            },
+            limits: component.limits,
+            digest: context.parts.get(index).map_or([0; 32], |bytes| digest(bytes)),
+        }
+    });
+    Ok(Plan {
+        components: components.collect(),
+        main: main.component,
+        warnings,
+    })
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
+    *blake3::hash(bytes).as_bytes()
+}
+
+/// The bytes given for a component, if it is one file.
+pub(crate) fn bytes_of<'a>(parts: &[Part<'a>], component: &Name) -> Result<&'a [u8], usize> {
+    let mut found = parts.iter().filter(|part| part.component == component);
+    match (found.next(), found.count()) {
+        (Some(part), 0) => Ok(part.bytes),
+        (first, more) => Err(usize::from(first.is_some()) + more),
+    }
+}
+
+/// Reads every component; what is wrong with one does not hide what is wrong with another.
+fn read<'a>(app: &'a App, parts: &[Part<'a>]) -> Result<Context<'a>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut surfaces = Surfaces::default();
+    let mut all_bytes = Vec::new();
+    for component in &app.components {
+        let name = component.name.clone();
+        let bytes = match bytes_of(parts, &name) {
+            Ok(bytes) => bytes,
+            Err(count) => {
+                let subject = Subject::Component(name.clone());
+                let component = name;
+                problems.push(Problem::new(subject, Reason::Parts { component, count }));
+                continue;
+            }
+        };
+        all_bytes.push(bytes);
+        match surface::read(&mut surfaces.types, name.as_str(), bytes) {
+            Ok(surface) => surfaces.list.push(surface),
+            Err(cause) => {
+                // Half of a component may be in the arena now. Problems are all that can follow.
+                surfaces.types = Types::default();
+                let subject = Subject::Component(name.clone());
+                let component = name;
+                problems.push(Problem::new(subject, Reason::Unusable { component, cause }));
+                continue;
+            }
+        }
+        if let Err(cause) = clamp::check(bytes, &component.limits) {
+            let subject = Subject::Limits(name.clone());
+            let component = name;
+            problems.push(Problem::new(subject, Reason::BeyondLimits { component, cause }));
+        }
+    }
+    if problems.is_empty() {
+        Ok(Context::new(app, all_bytes, surfaces))
+    } else {
+        Err(problems)
+    }
+}
+
+/// What was decided about each import that the host is to satisfy.
+pub(crate) type Hosts = HashMap<Node, FromHost>;
+
+fn decide_hosts(
+    context: &Context<'_>,
+    links: &Links,
+    failed: &HashSet<Node>,
+    problems: &mut Vec<Problem>,
+) -> Hosts {
+    let mut hosts = HashMap::new();
+    for (component, surface) in context.surfaces.list.iter().enumerate() {
+        for (index, import) in surface.imports.iter().enumerate() {
+            let node = (component, index);
+            if link_of(links, node).is_some() || failed.contains(&node) {
+                continue;
+            }
+            match access::decide(context, component, import) {
+                Ok(from_host) => {
+                    hosts.insert(node, from_host);
+                    problems.extend(uses_of_linked(context, links, node));
+                }
+                Err(problem) => problems.push(*problem),
+            }
+        }
+    }
+    hosts
+}
+
+fn link_of(links: &Links, (component, import): Node) -> Option<&resolve::Link> {
+    links.get(component)?.get(import)?.as_ref()
+}
+
+/// The host's interface speaks of the host's types: they cannot be replaced by a link.
+fn uses_of_linked(context: &Context<'_>, links: &Links, node: Node) -> Option<Problem> {
+    let surfaces = &context.surfaces;
+    let import = surfaces.import(node.0, node.1)?;
+    let ItemKind::Instance(id) = import.kind else {
+        return None;
+    };
+    let interfaces = surfaces.list.get(node.0)?.imports.iter();
+    for used in surfaces.types[id].uses.values() {
+        let linked = interfaces.clone().enumerate().find_map(|(index, other)| {
+            let link = link_of(links, (node.0, index))?;
+            (other.kind == ItemKind::Instance(used.interface)).then_some((other, link))
+        });
+        let Some((other, link)) = linked else { continue };
+        let component = context.name(node.0);
+        let subject = Subject::Import {
+            component: component.clone(),
+            import: import.name.clone(),
+        };
+        let reason = Reason::HostUsesLinked {
+            component,
+            import: import.name.clone(),
+            used: other.name.clone(),
+            provider: context.name(link.provider),
+        };
+        let hint = format!("link `{}` to the same component, or neither", import.name);
+        return Some(Problem::new(subject, reason).hint(hint));
+    }
+    None
+}
+
+/// The components that run, or that something which runs is linked to.
+fn reach(links: &Links, main: usize) -> HashSet<usize> {
+    let mut reached = HashSet::from([main]);
+    let mut ahead = vec![main];
+    while let Some(component) = ahead.pop() {
+        for link in links.get(component).into_iter().flatten().flatten() {
+            if reached.insert(link.provider) {
+                ahead.push(link.provider);
+            }
+        }
+    }
+    reached
+}
+
+fn planned_imports(
+    context: &Context<'_>,
+    links: &Links,
+    named: &HashMap<Node, ScopedImport>,
+    component: usize,
+) -> Vec<PlannedImport> {
+    let imports = context
+        .surfaces
+        .list
+        .get(component)
+        .map(|surface| surface.imports.as_slice());
+    let imports = imports.unwrap_or_default().iter().enumerate();
+    imports
+        .filter_map(|(index, import)| {
+            let node = (component, index);
+            let target = match link_of(links, node) {
+                Some(link) => Target::Link {
+                    provider: link.provider,
+                    export: context.surfaces.export(link.provider, link.export)?.name.clone(),
+                    chosen: link.chosen,
+                },
+                None => Target::Host(named.get(&node)?.clone()),
+            };
+            Some(PlannedImport {
+                name: import.name.clone(),
+                target,
+            })
+        })
+        .collect()
+}
+
+fn warnings(context: &Context<'_>, hosts: &Hosts, reached: &HashSet<usize>) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    for (index, component) in context.app.components.iter().enumerate() {
+        let name = &component.name;
+        if !reached.contains(&index) {
+            let reason = Reason::Unreachable {
+                component: name.clone(),
+            };
+            warnings.push(Problem::new(Subject::Component(name.clone()), reason));
+        }
+        for kind in &component.granted {
+            let uses = |(node, from_host): (&Node, &FromHost)| {
+                node.0 == index && from_host.need == Some(Need::Grant(*kind))
+            };
+            if !hosts.iter().any(uses) {
+                let subject = Subject::Grant {
+                    component: name.clone(),
+                    kind: *kind,
+                };
+                let component = name.clone();
+                warnings.push(Problem::new(
+                    subject,
+                    Reason::UnusedGrant {
+                        component,
+                        kind: *kind,
+                    },
+                ));
+            }
+        }
+    }
+    warnings
+}

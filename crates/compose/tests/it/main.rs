@@ -1,0 +1,14 @@
+//! Joining the components of apps, through the public functions only.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "makers of test components stop at the first mistake"
+)]
+
+mod attacks;
+mod links;
+mod parts;
+mod sharing;

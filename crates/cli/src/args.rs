@@ -40,6 +40,10 @@ pub(crate) enum Verbosity {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(Box<commands::run::Arguments>),
+    Up(Box<commands::up::Arguments>),
+    Check(commands::check::Arguments),
+    Compose(commands::compose::Arguments),
+    Update(commands::update::Arguments),
     Compile(commands::compile::Arguments),
     Inspect(commands::inspect::Arguments),
     Wit(commands::wit::Arguments),

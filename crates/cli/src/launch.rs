@@ -51,17 +51,26 @@ pub(crate) fn run_to_the_end<T>(run: impl Future<Output = T>, fixed_clock: bool)
     Ok(ended)
 }
 
+/// Where the refusals of one component are.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// The component of an app; none for a program that is run by itself.
+    pub(crate) component: Option<String>,
+    pub(crate) log: DenialLog,
+}
+
 pub(crate) fn conclude(
     name: &str,
     report: entry::Report,
-    denials: &DenialLog,
+    refused: &[Refused],
     observe: &ObserveArguments,
     output: &Output,
 ) -> Result<Code, Report> {
     observe.write(name, &report, output)?;
     let failed = !matches!(report.outcome, Outcome::Exit(0) | Outcome::Returned(_));
-    let denied = denials.take();
-    output.denials(&denied, failed);
+    for Refused { component, log } in refused {
+        output.denials(component.as_deref(), &log.take(), failed);
+    }
     match report.outcome {
         Outcome::Exit(code) => {
             if let (true, Some(hit)) = (code != 0, &report.refused) {
@@ -103,7 +112,8 @@ fn limit_hint(hit: &LimitHit) -> String {
         LimitHit::Handles(_) => "--handles COUNT",
         LimitHit::Output(_) => "--output-bytes SIZE",
     };
-    format!("`{flag}` sets the limit")
+    let key = flag.trim_start_matches('-').split(' ').next().unwrap_or_default();
+    format!("`{flag}` sets the limit; for an app, `{key}` under `[limits]` of its manifest")
 }
 
 pub(crate) fn entry_failed(name: &str, error: EntryError) -> Report {

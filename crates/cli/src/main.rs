@@ -3,6 +3,7 @@
 //! Only this crate prints ([`output`]) and reads the environment ([`settings`]). Each command is one file in
 //! [`commands`]; what goes wrong is told by [`report`], and how the process ends is decided in [`exit_code`].
 
+mod app;
 mod args;
 mod commands;
 mod exit_code;

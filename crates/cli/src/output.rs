@@ -87,8 +87,16 @@ impl Output {
         }
     }
 
-    /// What the guest was refused, with the flags that would grant it.
-    pub(crate) fn denials(&self, denials: &Denials, guest_failed: bool) {
+    /// A problem of a manifest with its place, as it was drawn.
+    pub(crate) fn diagnostic(&self, drawn: &str, is_error: bool) {
+        if is_error || self.verbosity >= Verbosity::Normal {
+            self.say(&format!("{}\n", drawn.trim_end()));
+        }
+    }
+
+    /// What the guest was refused, with the flags that would grant it; for a component of an app, with the line of
+    /// its grants.
+    pub(crate) fn denials(&self, component: Option<&str>, denials: &Denials, guest_failed: bool) {
         let wanted = if guest_failed {
             Verbosity::Normal
         } else {
@@ -99,12 +107,24 @@ impl Output {
         }
         let mut text = String::new();
         for denial in &denials.entries {
+            let (who, cure) = match component {
+                None => (
+                    "the program".to_owned(),
+                    format!("grant it with `{}`", part(&denial.flag)),
+                ),
+                Some(name) => (
+                    format!("component `{name}`"),
+                    format!(
+                        "grant it with `{}` under `[component.{name}.grants]`",
+                        part(&manifest_line(&denial.flag))
+                    ),
+                ),
+            };
             text.push_str(&format!(
-                "{}: the program was refused: {} ({}); grant it with `{}`\n",
+                "{}: {who} was refused: {} ({}); {cure}\n",
                 self.paint(YELLOW, "denied"),
                 part(&denial.attempted),
                 denial.interface,
-                part(&denial.flag),
             ));
         }
         if denials.omitted > 0 {
@@ -212,5 +232,15 @@ fn part(text: &str) -> String {
     match text.char_indices().nth(LENGTH_MAX) {
         Some((at, _)) => format!("{}…", visible(text.get(..at).unwrap_or_default())),
         None => visible(text),
+    }
+}
+
+/// The line of a manifest that grants what a flag would: they use the same words.
+fn manifest_line(flag: &str) -> String {
+    let (name, value) = flag.split_once(' ').unwrap_or((flag, ""));
+    let name = name.trim_start_matches('-');
+    match name {
+        "clock" | "random" | "stdio" => format!("{name} = \"{value}\""),
+        _ => format!("{name} = [\"{value}\"]"),
     }
 }

@@ -20,7 +20,20 @@ const FOR_TESTS: &str = "weft-testing";
 const TABLE: &[Allowed] = &[
     Allowed {
         package: "weft",
-        ours: &["weft-app", "weft-inspect", "weft-runtime", "weft-services"],
+        ours: &[
+            "weft-app",
+            "weft-compose",
+            "weft-inspect",
+            "weft-manifest",
+            "weft-node",
+            "weft-runtime",
+            "weft-services",
+        ],
+        webassembly: &[],
+    },
+    Allowed {
+        package: "weft-node",
+        ours: &["weft-app", "weft-compose", "weft-inspect", "weft-manifest"],
         webassembly: &[],
     },
     Allowed {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use weft_app::quantity::show_bytes;
 use weft_inspect::kind::Kind;
+use weft_node::write_whole;
 use weft_runtime::seal::{MadeFor, SealKey, seal};
 use weft_runtime::{Concurrency, EngineOptions, Inlining, Profile, Stop};
 
@@ -98,25 +99,4 @@ fn seal_key(settings: &Settings) -> Result<SealKey, Report> {
             .hint("set `HOME` or `WEFT_DATA_DIR`")
     })?;
     SealKey::open_or_create(path).map_err(|error| Report::failed("cannot seal the artifact").caused_by(error))
-}
-
-/// Writes under a temporary name and renames: whoever looks sees the old file or the whole new one.
-fn write_whole(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(std::path::Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".weft-")
-        .permissions(permissions())
-        .tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// As for any file that a command writes: the umask decides.
-fn permissions() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o666)
 }

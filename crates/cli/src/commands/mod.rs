@@ -1,12 +1,16 @@
 //! The commands, one file each: what it takes, what it does, what it prints.
 
 pub(crate) mod cache;
+pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod completions;
+pub(crate) mod compose;
 pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod print;
 pub(crate) mod run;
+pub(crate) mod up;
+pub(crate) mod update;
 pub(crate) mod validate;
 pub(crate) mod wit;
 
@@ -28,6 +32,10 @@ pub(crate) enum Format {
 pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Result<Code, Report> {
     match command {
         Command::Run(arguments) => run::run(*arguments, settings, output),
+        Command::Up(arguments) => up::run(*arguments, settings, output),
+        Command::Check(arguments) => check::run(arguments, output),
+        Command::Compose(arguments) => compose::run(arguments, output),
+        Command::Update(arguments) => update::run(arguments, output),
         Command::Compile(arguments) => compile::run(arguments, settings, output),
         Command::Inspect(arguments) => inspect::run(arguments, output),
         Command::Wit(arguments) => wit::run(arguments, output),

@@ -3,17 +3,19 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use weft_app::Limits;
 use weft_app::grant::ClockGrant;
+use weft_app::{Grants, Limits};
 use weft_runtime::denial::DenialLog;
 use weft_runtime::entry::{self, Entry};
 use weft_runtime::wave::Call;
 use weft_runtime::{Concurrency, EngineOptions, Imports, PrincipalSetup, Profile, Setup, Stop};
 
+use super::up;
+use crate::app;
 use crate::exit_code::Code;
 use crate::flags::{CompileArguments, GrantArguments, LimitArguments, ObserveArguments};
 use crate::input;
-use crate::launch::{conclude, entry_failed, http_client, run_to_the_end};
+use crate::launch::{Refused, conclude, entry_failed, http_client, run_to_the_end};
 use crate::load::{self, LoadOptions};
 use crate::output::Output;
 use crate::report::Report;
@@ -33,7 +35,7 @@ limit. Hosts are names, addresses, blocks (`10.0.0.0/8`), `*.example.com` or `*`
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The program, `-` for standard input, and its own arguments.
+    /// The program, an app (its folder or manifest) or `-` for standard input, and its own arguments.
     #[arg(value_name = "FILE", trailing_var_arg = true, required = true)]
     program_and_arguments: Vec<OsString>,
 
@@ -68,6 +70,9 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         .program_and_arguments
         .split_first()
         .ok_or_else(|| Report::usage("the program's file is missing"))?;
+    if app::is_app(Path::new(file)) {
+        return run_as_app(&arguments, Path::new(file), guest_arguments, settings, output);
+    }
     let grants = arguments.grants.grants()?;
     let limits = arguments.limits.limits();
     let profile = profile(&limits, &arguments.observe)?;
@@ -89,6 +94,10 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
     let name = input.name.clone();
     let loaded = load::load(input, options, settings, output, &watch)?;
     let denials = DenialLog::default();
+    let refused = Refused {
+        component: None,
+        log: denials.clone(),
+    };
     let fixed_clock = matches!(grants.clock, ClockGrant::Fixed(_));
     let setup = Setup {
         principals: vec![PrincipalSetup {
@@ -110,8 +119,39 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
     loaded.finish_storing(output);
     match report {
         Err(error) => Err(entry_failed(&name, error)),
-        Ok(report) => conclude(&name, report, &denials, &arguments.observe, output),
+        Ok(report) => conclude(&name, report, &[refused], &arguments.observe, output),
     }
+}
+
+/// `weft run APP` is `weft up APP`: what an app may use and spend stands in its manifest, so flags about that are
+/// refused.
+fn run_as_app(
+    arguments: &Arguments,
+    app: &Path,
+    rest: &[OsString],
+    settings: &Settings,
+    output: &Output,
+) -> Result<Code, Report> {
+    let decided = arguments.grants.grants()? != Grants::default()
+        || arguments.limits.limits() != Limits::default()
+        || arguments.grants.dangerously_trust_artifact
+        || arguments.invoke.is_some()
+        || arguments.argv0.is_some();
+    if decided {
+        return Err(Report::usage(format!(
+            "`{}` is an app: what it may use and spend stands in its manifest, not in flags",
+            app.display()
+        ))
+        .hint("write it under `[component.NAME.grants]` and `[limits]` of the manifest"));
+    }
+    let run = up::Run {
+        app,
+        arguments: rest,
+        compile: arguments.compile,
+        use_cache: !arguments.no_cache,
+        observe: &arguments.observe,
+    };
+    up::run_app(&run, settings, output)
 }
 
 fn profile(limits: &Limits, observe: &ObserveArguments) -> Result<Profile, Report> {

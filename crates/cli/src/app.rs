@@ -1,0 +1,106 @@
+//! Apps on the command line: finding the manifest, showing what is wrong with it, running what comes of it.
+
+use std::path::{Path, PathBuf};
+
+use weft_compose::{Access, Owner, Target};
+use weft_manifest::Severity;
+use weft_node::{Failure, Opened};
+use weft_runtime::ScopedImport;
+
+use crate::exit_code::Code;
+use crate::output::Output;
+use crate::report::Report;
+use crate::settings;
+
+/// Which app.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AppArguments {
+    /// The app: its folder, or its manifest.
+    #[arg(value_name = "APP", default_value = ".")]
+    pub(crate) app: PathBuf,
+}
+
+/// Whether a path names an app and not a program: a folder, or a file that is called like a manifest.
+pub(crate) fn is_app(path: &Path) -> bool {
+    path.is_dir() || path.extension().is_some_and(|ending| ending == "toml")
+}
+
+/// Reads the manifest.
+pub(crate) fn open(path: &Path, output: &Output) -> Result<Opened, Report> {
+    let variable = |name: &str| settings::variable(name)?.into_string().ok();
+    weft_node::open(path, &variable).map_err(|failure| report(failure, output))
+}
+
+/// Shows the problems of an app, and says in one line that there are some.
+pub(crate) fn report(failure: Failure, output: &Output) -> Report {
+    match failure {
+        Failure::Problems { file, text, problems } => {
+            for problem in &problems {
+                let is_error = problem.severity == Severity::Error;
+                output.diagnostic(&problem.render(&file.display().to_string(), &text), is_error);
+            }
+            let errors = problems
+                .iter()
+                .filter(|problem| problem.severity == Severity::Error)
+                .count();
+            let plural = if errors == 1 { "" } else { "s" };
+            Report::usage(format!("`{}` has {errors} problem{plural}", file.display()))
+        }
+        Failure::NoManifest { .. } => Report::usage(failure.to_string())
+            .hint("name the app's folder or its manifest, or write a `weft.toml` (docs/manifest.md)"),
+        Failure::Io { .. } | Failure::Join(_) => {
+            Report::new(Code::FAILED, "cannot put the app together").caused_by(failure)
+        }
+    }
+}
+
+/// Shows what is not wrong, but probably not meant.
+pub(crate) fn warn(opened: &Opened, planned: &weft_node::Planned, output: &Output) {
+    for warning in &planned.warnings {
+        output.diagnostic(
+            &warning.render(&opened.file.display().to_string(), &opened.text),
+            false,
+        );
+    }
+    for change in &planned.locking.changes {
+        output.detail(&format!("since `weft.lock` was written: {change}"));
+    }
+}
+
+/// Whose import is whose, as the engine wants to know it.
+pub(crate) fn imports(fused: &weft_compose::Fused) -> Vec<ScopedImport> {
+    let scoped = |import: &weft_compose::ScopedImport| ScopedImport {
+        name: import.name.clone(),
+        interface: import.interface.clone(),
+        principal: match &import.owner {
+            Owner::Component(index) => *index,
+            Owner::Group { principal, .. } => *principal,
+        },
+        granted: import.access == Access::Granted,
+    };
+    fused.imports.iter().map(scoped).collect()
+}
+
+/// Links that nobody wrote down: what was chosen because only one component offers it.
+pub(crate) fn chosen_links(plan: &weft_compose::Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for component in plan.components() {
+        for import in &component.imports {
+            if let Target::Link {
+                provider,
+                export,
+                chosen: weft_compose::Chosen::Automatic,
+            } = &import.target
+            {
+                let provider = plan.components().get(*provider).map(|of| of.name.to_string());
+                lines.push(format!(
+                    "`{}` of component `{}` comes from `{export}` of `{}`, the only one that offers it",
+                    import.name,
+                    component.name,
+                    provider.unwrap_or_default()
+                ));
+            }
+        }
+    }
+    lines
+}

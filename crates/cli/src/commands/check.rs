@@ -1,0 +1,36 @@
+//! `weft check`: say what is wrong with an app, and what it comes to, before anything runs.
+
+use weft_node::Building;
+
+use crate::app::{self, AppArguments};
+use crate::exit_code::Code;
+use crate::output::Output;
+use crate::report::Report;
+
+/// Check an app without running it: its manifest, its links, its grants, its lock file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  weft check examples/report")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    app: AppArguments,
+}
+
+pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report> {
+    let opened = app::open(&arguments.app.app, output)?;
+    let tell = |what: &str| output.detail(what);
+    let planned = weft_node::plan(&opened, Building::WhereMissing, &tell)
+        .map_err(|failure| app::report(failure, output))?;
+    app::warn(&opened, &planned, output);
+    let mut text = String::new();
+    for line in app::chosen_links(&planned.plan) {
+        text.push_str(&format!("{line}\n"));
+    }
+    let count = planned.plan.components().len();
+    let plural = if count == 1 { "" } else { "s" };
+    text.push_str(&format!(
+        "app `{}` is fine: {count} component{plural}\n",
+        opened.app().name
+    ));
+    output.data(&text)?;
+    Ok(Code::DONE)
+}

@@ -1,0 +1,184 @@
+//! `weft up`: run an app, every component with exactly what the manifest grants it.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use weft_app::grant::ClockGrant;
+use weft_app::{App, Trigger};
+use weft_inspect::kind::Kind;
+use weft_node::Building;
+use weft_runtime::denial::DenialLog;
+use weft_runtime::entry::{self, Entry, Observe};
+use weft_runtime::{Concurrency, EngineOptions, Imports, PrincipalSetup, Profile, Setup, Stop};
+
+use crate::app::{self, AppArguments};
+use crate::exit_code::Code;
+use crate::flags::{CompileArguments, ObserveArguments};
+use crate::input::Input;
+use crate::launch::{Refused, conclude, entry_failed, http_client, run_to_the_end};
+use crate::load::{self, LoadOptions};
+use crate::output::Output;
+use crate::report::Report;
+use crate::settings::Settings;
+use crate::watch::Watch;
+
+const EXAMPLES: &str = "Examples:
+  weft up
+  weft up examples/report -- --title Numbers
+
+What the app may use and spend stands in its manifest (docs/manifest.md); `weft check` says what that comes to.";
+
+/// Run an app in the foreground: the component that its trigger names, with everything it is linked to.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    app: AppArguments,
+
+    /// Arguments of the app, after those that its trigger gives.
+    #[arg(last = true)]
+    arguments: Vec<OsString>,
+
+    #[command(flatten)]
+    compile: CompileArguments,
+
+    /// Neither look into the cache of compiled programs nor write to it.
+    #[arg(long, help_heading = "Compilation")]
+    no_cache: bool,
+
+    #[command(flatten)]
+    observe: ObserveArguments,
+}
+
+/// Everything that decides about the run of an app beside its manifest.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) app: &'a Path,
+    pub(crate) arguments: &'a [OsString],
+    pub(crate) compile: CompileArguments,
+    pub(crate) use_cache: bool,
+    pub(crate) observe: &'a ObserveArguments,
+}
+
+pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) -> Result<Code, Report> {
+    let run = Run {
+        app: &arguments.app.app,
+        arguments: &arguments.arguments,
+        compile: arguments.compile,
+        use_cache: !arguments.no_cache,
+        observe: &arguments.observe,
+    };
+    run_app(&run, settings, output)
+}
+
+/// Puts an app together and runs it.
+pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Result<Code, Report> {
+    let opened = app::open(run.app, output)?;
+    let arguments = text_arguments(run.arguments)?;
+    let tell = |what: &str| output.detail(what);
+    let assembled = weft_node::assemble(&opened, Building::Always, &tell)
+        .map_err(|failure| app::report(failure, output))?;
+    app::warn(&opened, &assembled.planned, output);
+    let app = opened.app();
+    let stop = Stop::new();
+    let watch = Watch::start(stop.clone(), *output)?;
+    let input = Input {
+        name: app.name.to_string(),
+        short_name: app.name.to_string(),
+        kind: Kind::Component,
+        bytes: assembled.fused.bytes.clone(),
+    };
+    let options = load_options(run, app);
+    let loaded = load::load(input, options, settings, output, &watch)?;
+    let main = assembled.planned.plan.main();
+    let (principals, refused) = principals(app, main, &arguments);
+    let fixed_clock = app
+        .components
+        .iter()
+        .any(|component| matches!(component.grants.clock, ClockGrant::Fixed(_)));
+    let setup = Setup {
+        principals,
+        imports: Imports::Scoped(app::imports(&assembled.fused)),
+        limits: app.limits.clone(),
+        stop,
+    };
+    let observe: Observe = run.observe.observe();
+    let report = {
+        let _running = watch.running(
+            loaded.program.engine(),
+            &app.limits,
+            observe.sample_every.is_some(),
+        );
+        run_to_the_end(
+            entry::run(&loaded.program, &Entry::Command, setup, observe),
+            fixed_clock,
+        )?
+    };
+    loaded.finish_storing(output);
+    let name = app.name.as_str();
+    match report {
+        Err(error) => Err(entry_failed(name, error)),
+        Ok(report) => conclude(name, report, &refused, run.observe, output),
+    }
+}
+
+fn text_arguments(arguments: &[OsString]) -> Result<Vec<String>, Report> {
+    let text = |argument: &OsString| {
+        argument.to_str().map(str::to_owned).ok_or_else(|| {
+            Report::usage(format!(
+                "the argument `{}` is not valid UTF-8",
+                argument.to_string_lossy()
+            ))
+        })
+    };
+    arguments.iter().map(text).collect()
+}
+
+fn load_options(run: &Run<'_>, app: &App) -> LoadOptions {
+    let profile = match (app.limits.fuel_max, run.observe.samples()) {
+        (Some(_), _) => Profile::Metered(Concurrency::Off),
+        (None, true) => Profile::Sampled(Concurrency::Off),
+        (None, false) => Profile::Command(Concurrency::Off),
+    };
+    LoadOptions {
+        profile,
+        engine: EngineOptions {
+            stack_bytes_max: app.limits.stack_bytes_max,
+            core_dumps: run.observe.wants_core_dump(),
+            ..EngineOptions::default()
+        },
+        compile: run.compile.bounds(),
+        use_cache: run.use_cache,
+        trust_artifact: false,
+    }
+}
+
+/// What every component may do. Only the one that runs gets the arguments: others learn nothing of the command
+/// line but their own names.
+fn principals(app: &App, main: usize, arguments: &[String]) -> (Vec<PrincipalSetup>, Vec<Refused>) {
+    let mut principals = Vec::new();
+    let mut refused = Vec::new();
+    for (index, component) in app.components.iter().enumerate() {
+        let mut own = vec![component.name.to_string()];
+        if index == main {
+            let triggers = app
+                .triggers
+                .iter()
+                .filter(|trigger| *trigger.component() == component.name);
+            own.extend(triggers.flat_map(|Trigger::Command { arguments, .. }| arguments.iter().cloned()));
+            own.extend(arguments.iter().cloned());
+        }
+        let denials = DenialLog::default();
+        principals.push(PrincipalSetup {
+            http: http_client(&component.grants.http, &denials),
+            grants: component.grants.clone(),
+            arguments: own,
+            denials: denials.clone(),
+        });
+        refused.push(Refused {
+            component: Some(component.name.to_string()),
+            log: denials,
+        });
+    }
+    (principals, refused)
+}

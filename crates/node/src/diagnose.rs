@@ -1,0 +1,51 @@
+//! What composition found, at its place in the manifest.
+
+use weft_compose::{Problem, Subject};
+use weft_manifest::{Diagnostic, Position, Positions, Section};
+
+use crate::folder::Opened;
+use crate::parts::chain;
+
+/// How severe what was found is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum As {
+    Error,
+    Warning,
+}
+
+/// A problem of composition as a diagnostic of the manifest.
+pub(crate) fn diagnostic(opened: &Opened, problem: &Problem, severity: As) -> Diagnostic {
+    let mut message = chain(problem);
+    for excerpt in &problem.wit {
+        message.push_str(&format!("\n  {}:", excerpt.of));
+        for line in excerpt.text.lines() {
+            message.push_str(&format!("\n    {line}"));
+        }
+    }
+    let diagnostic = match severity {
+        As::Error => Diagnostic::error(message),
+        As::Warning => Diagnostic::warning(message),
+    };
+    let diagnostic = diagnostic.at(position(opened, &problem.subject));
+    match &problem.hint {
+        Some(hint) => diagnostic.hint(hint),
+        None => diagnostic,
+    }
+}
+
+fn position(opened: &Opened, subject: &Subject) -> Option<Position> {
+    let positions: &Positions = &opened.manifest.positions;
+    match subject {
+        Subject::App => None,
+        Subject::Component(name) => positions.component(name),
+        // An import has no place of its own: the grants are where it would be given.
+        Subject::Import { component, .. } => positions.section(component, Section::Grants),
+        Subject::Link { component, rule } => {
+            let links = &opened.app().component(component)?.links;
+            positions.link(component, &links.get(*rule)?.imports)
+        }
+        Subject::Grant { component, kind } => positions.grant(component, *kind),
+        Subject::Limits(name) => positions.section(name, Section::Limits),
+        Subject::Trigger(index) => positions.trigger(opened.app().triggers.get(*index)?),
+    }
+}

@@ -1,0 +1,21 @@
+//! One app, put together: from the folder of its manifest to one component that can be run.
+//!
+//! The recipe is [`assemble`]: open the manifest, get the bytes of every component, plan, hold the plan against
+//! the lock file, join. The command line calls it and shows what comes back; it prints nothing itself, and reads
+//! the environment only through a function that it is given.
+//!
+//! What always holds: nothing runs that the lock file does not allow, and every problem that has a place in the
+//! manifest is told with it.
+
+mod assemble;
+mod diagnose;
+mod files;
+mod folder;
+mod lock;
+mod parts;
+
+pub use assemble::{Assembled, Planned, assemble, plan};
+pub use files::write_whole;
+pub use folder::{Failure, Opened, open};
+pub use lock::{Locking, check as check_lock, write as write_lock};
+pub use parts::{Building, Parts};

@@ -1,0 +1,190 @@
+//! The bytes of an app's components: read from files, or made by the build commands of their folders first.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use sha2::{Digest as _, Sha256};
+use weft_app::{Component, Name, Source};
+use weft_compose::{Part, adapt};
+use weft_inspect::text;
+use weft_manifest::{Diagnostic, Position};
+
+use crate::folder::{Failure, Opened};
+
+/// Bytes of one component.
+const COMPONENT_BYTES_MAX: u64 = 128 << 20;
+
+/// When the build commands of components run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Building {
+    /// Every time: build tools know best what is up to date.
+    Always,
+    /// Only where the file is not there yet.
+    WhereMissing,
+}
+
+/// The bytes of every component of an app.
+#[derive(Debug)]
+pub struct Parts {
+    list: Vec<Loaded>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    name: Name,
+    digest: String,
+    bytes: Vec<u8>,
+}
+
+impl Loaded {
+    fn part(&self) -> Part<'_> {
+        Part {
+            component: &self.name,
+            bytes: &self.bytes,
+        }
+    }
+}
+
+impl Parts {
+    /// The bytes, for composition.
+    #[must_use]
+    pub fn list(&self) -> Vec<Part<'_>> {
+        self.list.iter().map(Loaded::part).collect()
+    }
+
+    /// For each component its name, the digest of its file (`sha256:` and hexadecimal digits) and its bytes.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Name, &str, &[u8])> {
+        self.list
+            .iter()
+            .map(|loaded| (&loaded.name, loaded.digest.as_str(), loaded.bytes.as_slice()))
+    }
+
+    /// Gets the bytes of every component of an app. `tell` hears what takes time.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, and the first build that fails.
+    ///
+    /// # Authority
+    /// Reads the files that the manifest names, and runs its build commands as the user who runs this.
+    ///
+    /// # Limits
+    /// 128 MiB for a component. Build commands take what they take.
+    pub fn load(opened: &Opened, building: Building, tell: &dyn Fn(&str)) -> Result<Self, Failure> {
+        let mut problems = Vec::new();
+        let mut list = Vec::new();
+        for component in &opened.app().components {
+            match load(component, building, tell) {
+                Ok(loaded) => list.push(loaded),
+                Err(wrong) => problems.push(wrong.at(position(opened, component))),
+            }
+        }
+        if problems.is_empty() {
+            Ok(Self { list })
+        } else {
+            Err(opened.problems(problems))
+        }
+    }
+}
+
+fn position(opened: &Opened, component: &Component) -> Option<Position> {
+    let positions = &opened.manifest.positions;
+    positions
+        .source(&component.name)
+        .or_else(|| positions.component(&component.name))
+}
+
+fn load(component: &Component, building: Building, tell: &dyn Fn(&str)) -> Result<Loaded, Diagnostic> {
+    let file = match &component.source {
+        Source::File(file) => file,
+        Source::Build {
+            folder,
+            command,
+            file,
+        } => {
+            if building == Building::Always || !file.exists() {
+                tell(&format!("building component `{}`: {command}", component.name));
+                build(component, folder, command)?;
+            }
+            file
+        }
+        Source::Package(package) => {
+            let message = format!(
+                "component `{}` comes from package `{package}`, and packages cannot be fetched yet",
+                component.name
+            );
+            return Err(Diagnostic::error(message)
+                .hint("download the component and name its file: `source = \"path/to/it.wasm\"`"));
+        }
+    };
+    let (digest, bytes) = read(component, file)?;
+    Ok(Loaded {
+        name: component.name.clone(),
+        digest,
+        bytes,
+    })
+}
+
+fn build(component: &Component, folder: &Path, command: &str) -> Result<(), Diagnostic> {
+    let failed = |why: String| {
+        Diagnostic::error(format!("building component `{}` failed: {why}", component.name))
+            .hint(format!("run `{command}` in `{}` yourself", folder.display()))
+    };
+    // What a build says belongs to the talk of this program, not to its data.
+    let status = Command::new("sh")
+        .args(["-c", command])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .status()
+        .map_err(|error| failed(format!("cannot start it in `{}`: {error}", folder.display())))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(failed(status.to_string()))
+    }
+}
+
+fn read(component: &Component, file: &Path) -> Result<(String, Vec<u8>), Diagnostic> {
+    let cannot = |why: String| Diagnostic::error(format!("component `{}`: {why}", component.name));
+    let mut bytes = Vec::new();
+    fs_err::File::open(file)
+        .and_then(|opened| opened.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|error| cannot(error.to_string()))?;
+    if bytes.len() as u64 > COMPONENT_BYTES_MAX {
+        return Err(cannot(format!("`{}` is larger than 128 MiB", file.display())));
+    }
+    let digest = digest(&bytes);
+    let adapted = text::to_binary(&bytes)
+        .map_err(|error| chain(&error))
+        .and_then(|wasm| {
+            adapt::component(&wasm)
+                .map(std::borrow::Cow::into_owned)
+                .map_err(|error| chain(&error))
+        })
+        .map_err(|why| cannot(format!("`{}` cannot be used: {why}", file.display())))?;
+    Ok((digest, adapted))
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let mut text = String::from("sha256:");
+    for byte in Sha256::digest(bytes) {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
+/// A reason and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -2,7 +2,8 @@
 //! component that asked for it.
 //!
 //! The way through: [`adapt`] makes components of core modules, [`plan()`] decides for every import who
-//! satisfies it and tells what is wrong, [`fuse()`] carries the plan out. Nothing here does input or output or knows the engine; it takes values and bytes and gives those.
+//! satisfies it and tells what is wrong, [`fuse()`] carries the plan out. [`explain()`] and [`graph`] show a plan
+//! to people. Nothing here does input or output or knows the engine; it takes values and bytes and gives those.
 //!
 //! What always holds: an import of the fused component has a name that says whose it is, no two components get
 //! one import unless handles flow between them and they may do the same with it, and what [`fuse()`] returns
@@ -16,7 +17,9 @@ mod binary;
 mod clamp;
 mod context;
 mod cycle;
+mod explain;
 mod fuse;
+pub mod graph;
 mod host;
 mod main_export;
 mod names;
@@ -29,9 +32,11 @@ mod standard;
 mod surface;
 mod version;
 mod walk;
+mod words;
 
 pub use access::Access;
 pub use clamp::Error as LimitError;
+pub use explain::{Explanation, Power, Shared, Through, explain};
 pub use fuse::{Error, Fused, fuse};
 pub use host::Need;
 pub use plan::{Owner, Part, Plan, PlannedComponent, PlannedImport, ScopedImport, Target, plan};

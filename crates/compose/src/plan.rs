@@ -257,6 +257,7 @@ fn decide_hosts(
 ) -> Hosts {
     let mut hosts = HashMap::new();
     for (component, surface) in context.surfaces.list.iter().enumerate() {
+        let mut first_of: HashMap<ItemKind, &str> = HashMap::new();
         for (index, import) in surface.imports.iter().enumerate() {
             let node = (component, index);
             if link_of(links, node).is_some() || failed.contains(&node) {
@@ -265,6 +266,9 @@ fn decide_hosts(
             match access::decide(context, component, import) {
                 Ok(from_host) => {
                     hosts.insert(node, from_host);
+                    if let Some(first) = first_of.insert(import.kind, &import.name) {
+                        problems.push(one_type(context, component, first, &import.name));
+                    }
                     problems.extend(uses_of_linked(context, links, node));
                 }
                 Err(problem) => problems.push(*problem),
@@ -272,6 +276,22 @@ fn decide_hosts(
         }
     }
     hosts
+}
+
+/// The tool that joins components tells interfaces apart by their types: two imports of one type would be one
+/// in the result, and one of them would be missing.
+fn one_type(context: &Context<'_>, component: usize, first: &str, second: &str) -> Problem {
+    let component = context.name(component);
+    let subject = Subject::Import {
+        component: component.clone(),
+        import: second.to_owned(),
+    };
+    let reason = Reason::OneType {
+        component,
+        first: first.to_owned(),
+        second: second.to_owned(),
+    };
+    Problem::new(subject, reason)
 }
 
 fn link_of(links: &Links, (component, import): Node) -> Option<&resolve::Link> {

@@ -268,6 +268,18 @@ pub enum Reason {
         /// The other.
         second: String,
     },
+    /// Two imports of one component have one type in its bytes, and would become one import.
+    #[error(
+        "component `{component}` imports `{first}` and `{second}` by one and the same type, and they could not be kept apart"
+    )]
+    OneType {
+        /// The component.
+        component: Name,
+        /// The one import.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// An interface of the host speaks of types that a link replaces.
     #[error(
         "component `{component}` gets `{import}` from the host, but `{used}`, whose types it speaks of, from `{provider}`"

@@ -25,6 +25,12 @@ pub enum Error {
     /// The component is malformed, invalid, or beyond some bound.
     #[error("it cannot be read")]
     Unreadable(#[source] Cause),
+    /// A name that no tool writes, and that would do harm in a message.
+    #[error("one of its names has characters other than those of ASCII that can be printed: `{}`", .name.escape_debug())]
+    OddName {
+        /// The name.
+        name: String,
+    },
     /// There are too many imports or exports.
     #[error("it has {count} {what}, more than the {ITEMS_MAX} allowed")]
     TooMany {
@@ -103,6 +109,13 @@ pub(crate) fn read(types: &mut Types, label: &str, component: &[u8]) -> Result<S
     ] {
         if count > ITEMS_MAX {
             return Err(Error::TooMany { what, count });
+        }
+    }
+    for item in surface.imports.iter().chain(&surface.exports) {
+        if !item.name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Error::OddName {
+                name: item.name.clone(),
+            });
         }
     }
     Ok(surface)

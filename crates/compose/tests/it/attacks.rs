@@ -160,6 +160,20 @@ fn using_a_handle_that_belongs_to_a_neighbour() {
 }
 
 #[test]
+fn hiding_an_import_behind_the_type_of_another() {
+    let twins = r#"(type $both (instance (export "get-arguments" (func (result (list string))))))
+      (import "wasi:cli/environment@0.2.3" (instance (type $both)))
+      (import "evil:cli/environment@0.2.3" (instance (type $both)))"#;
+    let mut app = against(&[twins]);
+    app.app.components[1].grant_on_use = weft_app::GrantOnUse::Trap;
+    let problem = app.problem();
+    assert_eq!(
+        problem.to_string(),
+        "component `evil` imports `wasi:cli/environment@0.2.3` and `evil:cli/environment@0.2.3` by one and the same type, and they could not be kept apart"
+    );
+}
+
+#[test]
 fn importing_more_in_a_new_version() {
     let before = against(&[]);
     before.fuse();

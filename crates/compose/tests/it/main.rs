@@ -8,7 +8,12 @@
     reason = "makers of test components stop at the first mistake"
 )]
 
+mod adapted;
 mod attacks;
+mod drawings;
+mod generated;
+mod golden;
 mod links;
 mod parts;
 mod sharing;
+mod standard;

@@ -1,0 +1,255 @@
+//! What a component could do at worst: by itself, and by asking others who can do more.
+//!
+//! Taken is the worst case of each: a component may pass on whatever an exported function allows, and nothing
+//! here knows what its functions do. What no path leads to cannot happen.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use weft_app::grant::GrantKind;
+use weft_app::{App, ComponentLimits, Name, quantity};
+
+use crate::access::Access;
+use crate::host::{self, Need};
+use crate::plan::{Owner, Plan, PlannedComponent, ScopedImport, Target};
+use crate::words;
+
+/// What one component could do at worst.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The component.
+    pub component: Name,
+    /// Whether it runs, or something that runs is linked to it.
+    pub is_reached: bool,
+    /// What it may use of the host itself.
+    pub own: Vec<Power>,
+    /// What the components that it is linked to, directly or not, may use.
+    pub through: Vec<Through>,
+    /// Interfaces that it shares with others, so that handles of theirs can come to it.
+    pub shared: Vec<Shared>,
+    /// What it imports and may not call.
+    pub traps: Vec<String>,
+    /// What it may spend.
+    pub limits: ComponentLimits,
+}
+
+/// Something that a grant makes possible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Power {
+    /// The kind of grant.
+    pub kind: GrantKind,
+    /// What was granted, each in a few words.
+    pub granted: Vec<String>,
+    /// The interfaces by which it is used.
+    pub interfaces: Vec<String>,
+}
+
+/// What another component may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Through {
+    /// The way there: the component that is asked, the one that this asks, and so on.
+    pub path: Vec<Name>,
+    /// What the last of them may use.
+    pub powers: Vec<Power>,
+}
+
+/// Interfaces that several components have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shared {
+    /// The others.
+    pub with: Vec<Name>,
+    /// The interfaces.
+    pub interfaces: Vec<String>,
+}
+
+/// Explains what a component could do at worst; nothing where the app has none of that name.
+#[must_use]
+pub fn explain(app: &App, plan: &Plan, component: &Name) -> Option<Explanation> {
+    let index = plan
+        .components()
+        .iter()
+        .position(|planned| planned.name == *component)?;
+    let planned = plan.components().get(index)?;
+    Some(Explanation {
+        component: component.clone(),
+        is_reached: planned.is_reached,
+        own: powers(app, plan, index),
+        through: through(app, plan, index),
+        shared: shared(plan, index),
+        traps: host_imports(planned)
+            .filter(|(_, import)| import.access == Access::Trap)
+            .map(|(name, _)| name.to_owned())
+            .collect(),
+        limits: planned.limits,
+    })
+}
+
+fn host_imports(component: &PlannedComponent) -> impl Iterator<Item = (&str, &ScopedImport)> {
+    component
+        .imports
+        .iter()
+        .filter_map(|import| match &import.target {
+            Target::Host(scoped) => Some((import.name.as_str(), scoped)),
+            Target::Link { .. } => None,
+        })
+}
+
+/// What a component may use of the host, by kind.
+pub(crate) fn powers(app: &App, plan: &Plan, component: usize) -> Vec<Power> {
+    let (Some(planned), Some(described)) = (plan.components().get(component), app.components.get(component))
+    else {
+        return Vec::new();
+    };
+    let mut powers: Vec<Power> = Vec::new();
+    for (name, import) in host_imports(planned) {
+        let (Some(Need::Grant(kind)), Access::Granted) = (import.need, import.access) else {
+            continue;
+        };
+        // Sharing an import for its types gives nobody a function: those who name no function need no grant.
+        if !described.granted.contains(&kind) {
+            continue;
+        }
+        match powers.iter_mut().find(|power| power.kind == kind) {
+            Some(power) => power.interfaces.push(name.to_owned()),
+            None => powers.push(Power {
+                kind,
+                granted: words::granted(kind, &described.grants),
+                interfaces: vec![name.to_owned()],
+            }),
+        }
+    }
+    powers.sort_by_key(|power| power.kind);
+    powers
+}
+
+/// Every component that can be asked, nearest first, with what it may use.
+fn through(app: &App, plan: &Plan, component: usize) -> Vec<Through> {
+    let mut seen = BTreeSet::from([component]);
+    let mut ahead: Vec<(usize, Vec<Name>)> = vec![(component, Vec::new())];
+    let mut found = Vec::new();
+    let mut next = 0;
+    while let Some((at, path)) = ahead.get(next).cloned() {
+        next += 1;
+        for provider in providers(plan, at) {
+            let Some(planned) = plan.components().get(provider) else {
+                continue;
+            };
+            if !seen.insert(provider) {
+                continue;
+            }
+            let mut path = path.clone();
+            path.push(planned.name.clone());
+            found.push(Through {
+                path: path.clone(),
+                powers: powers(app, plan, provider),
+            });
+            ahead.push((provider, path));
+        }
+    }
+    found
+}
+
+fn providers(plan: &Plan, component: usize) -> BTreeSet<usize> {
+    let imports = plan
+        .components()
+        .get(component)
+        .map(|planned| planned.imports.as_slice());
+    let targets = imports.unwrap_or_default().iter();
+    targets
+        .filter_map(|import| match &import.target {
+            Target::Link { provider, .. } => Some(*provider),
+            Target::Host(_) => None,
+        })
+        .collect()
+}
+
+/// With whom a component shares which interfaces.
+pub(crate) fn shared(plan: &Plan, component: usize) -> Vec<Shared> {
+    let Some(planned) = plan.components().get(component) else {
+        return Vec::new();
+    };
+    let mut all: Vec<(Vec<usize>, Vec<String>)> = Vec::new();
+    for (name, import) in host_imports(planned) {
+        let Owner::Group { members, .. } = &import.owner else {
+            continue;
+        };
+        match all.iter_mut().find(|(known, _)| known == members) {
+            Some((_, interfaces)) => interfaces.push(name.to_owned()),
+            None => all.push((members.clone(), vec![name.to_owned()])),
+        }
+    }
+    let named = |members: Vec<usize>| {
+        let others = members.into_iter().filter(|member| *member != component);
+        others
+            .filter_map(|member| plan.components().get(member))
+            .map(|other| other.name.clone())
+            .collect()
+    };
+    all.into_iter()
+        .map(|(members, interfaces)| Shared {
+            with: named(members),
+            interfaces,
+        })
+        .collect()
+}
+
+impl fmt::Display for Power {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let granted = if self.granted.is_empty() {
+            "none".to_owned()
+        } else {
+            self.granted.join(", ")
+        };
+        write!(out, "{}: {granted}", host::describe(self.kind))
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "what `{}` could do at worst", self.component)?;
+        if !self.is_reached {
+            writeln!(out, "  nothing: it is left out, no trigger or link leads to it")?;
+            return Ok(());
+        }
+        writeln!(out, "  by itself")?;
+        write_powers(out, &self.own)?;
+        for through in &self.through {
+            let names: Vec<String> = through.path.iter().map(|name| format!("`{name}`")).collect();
+            writeln!(out, "  by asking {}", names.join(", which asks "))?;
+            write_powers(out, &through.powers)?;
+        }
+        for shared in &self.shared {
+            let with = crate::problem::enumerate(&shared.with);
+            writeln!(out, "  with handles that {with} may hand to it")?;
+            for interface in &shared.interfaces {
+                writeln!(out, "    {interface}")?;
+            }
+        }
+        if !self.traps.is_empty() {
+            writeln!(out, "  ending the app by calling what it may not")?;
+            for import in &self.traps {
+                writeln!(out, "    {import}")?;
+            }
+        }
+        writeln!(out, "  within its limits")?;
+        writeln!(
+            out,
+            "    {} for each memory, {} elements for each table",
+            quantity::show_bytes(self.limits.memory_bytes_max),
+            self.limits.table_elements_max
+        )
+    }
+}
+
+fn write_powers(out: &mut fmt::Formatter<'_>, powers: &[Power]) -> fmt::Result {
+    if powers.is_empty() {
+        return writeln!(out, "    nothing of the host");
+    }
+    for power in powers {
+        writeln!(out, "    {power}")?;
+        for interface in &power.interfaces {
+            writeln!(out, "      by {interface}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! The drawing in Mermaid's language.
+
+use std::fmt::Write as _;
+
+use super::Graph;
+use crate::host;
+
+pub(super) fn draw(graph: &Graph) -> String {
+    let mut out = String::from("flowchart TD\n");
+    for (index, node) in graph.components.iter().enumerate() {
+        let lines: Vec<String> = std::iter::once(format!("<b>{}</b>", quote(&node.name)))
+            .chain(node.lines.iter().map(|line| quote(line)))
+            .collect();
+        let text = lines.join("<br>");
+        let class = match (node.is_main, node.is_reached) {
+            (true, _) => "main",
+            (false, true) => "component",
+            (false, false) => "idle",
+        };
+        let _ = writeln!(out, "  c{index}[\"{text}\"]:::{class}");
+    }
+    for (index, kind) in graph.powers.iter().enumerate() {
+        let _ = writeln!(out, "  h{index}([\"{}\"]):::host", host::describe(*kind));
+    }
+    for arrow in &graph.links {
+        let labels: Vec<String> = arrow.labels.iter().map(|label| quote(label)).collect();
+        let _ = writeln!(
+            out,
+            "  c{} -->|\"{}\"| c{}",
+            arrow.from,
+            labels.join("<br>"),
+            arrow.to
+        );
+    }
+    for (index, node) in graph.components.iter().enumerate() {
+        for (kind, _) in &node.powers {
+            if let Some(power) = graph.powers.iter().position(|power| power == kind) {
+                let _ = writeln!(out, "  c{index} -.-> h{power}");
+            }
+        }
+    }
+    out.push_str("  classDef main stroke-width:3px\n");
+    out.push_str("  classDef idle stroke-dasharray:4\n");
+    out.push_str("  classDef host stroke:#c2410c\n");
+    out
+}
+
+/// Text that Mermaid takes as it is: what it gives a meaning becomes an entity.
+fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' => quoted.push_str("#quot;"),
+            '#' => quoted.push_str("#35;"),
+            '<' => quoted.push_str("#lt;"),
+            '>' => quoted.push_str("#gt;"),
+            '&' => quoted.push_str("#amp;"),
+            '`' => quoted.push_str("#96;"),
+            other if other.is_control() => quoted.push(' '),
+            other => quoted.push(other),
+        }
+    }
+    quoted
+}

@@ -1,0 +1,95 @@
+//! What was granted, in a few words for people.
+
+use weft_app::Grants;
+use weft_app::grant::{Access, ClockGrant, GrantKind, Origin, RandomGrant, StdioGrant};
+
+/// Everything that is granted of one kind, each as a short text. Values of variables and of configuration are
+/// left out: they may be secrets, and what is made of these texts is shown around.
+pub(crate) fn granted(kind: GrantKind, grants: &Grants) -> Vec<String> {
+    match kind {
+        GrantKind::Directories => grants.directories.iter().map(directory).collect(),
+        GrantKind::Environment => names(&grants.environment.variables),
+        GrantKind::Config => names(&grants.config.values),
+        GrantKind::Network => network(grants),
+        GrantKind::Http => grants.http.origins.iter().map(origin).collect(),
+        GrantKind::Clock => clock(grants.clock),
+        GrantKind::Random => random(grants.random),
+        GrantKind::Stdio => stdio(grants.stdio),
+    }
+}
+
+/// The same in one line.
+pub(crate) fn line(kind: GrantKind, grants: &Grants) -> String {
+    let all = granted(kind, grants);
+    if all.is_empty() {
+        "none".to_owned()
+    } else {
+        all.join(", ")
+    }
+}
+
+fn names(values: &[(String, String)]) -> Vec<String> {
+    values.iter().map(|(name, _)| name.clone()).collect()
+}
+
+fn directory(grant: &weft_app::grant::DirectoryGrant) -> String {
+    let access = match grant.access {
+        Access::ReadOnly => "read",
+        Access::ReadWrite => "read and write",
+    };
+    format!("{} as {} ({access})", grant.host.display(), grant.guest)
+}
+
+fn network(grants: &Grants) -> Vec<String> {
+    let network = &grants.network;
+    let mut all = Vec::new();
+    for (what, peers) in [
+        ("tcp", &network.tcp_connect),
+        ("tcp-listen", &network.tcp_listen),
+        ("udp", &network.udp_connect),
+        ("udp-listen", &network.udp_listen),
+    ] {
+        all.extend(peers.iter().map(|peer| format!("{what} {peer}")));
+    }
+    all.extend(network.names.iter().map(|name| format!("dns {name}")));
+    all
+}
+
+fn origin(origin: &Origin) -> String {
+    use weft_app::grant::PortPattern;
+    let scheme = match origin.scheme {
+        Some(scheme) => format!("{scheme}://"),
+        None => String::new(),
+    };
+    let port = match origin.port {
+        None => String::new(),
+        Some(PortPattern::Any) => ":*".to_owned(),
+        Some(PortPattern::Range(first, last)) if first == last => format!(":{first}"),
+        Some(PortPattern::Range(first, last)) => format!(":{first}-{last}"),
+    };
+    format!("{scheme}{}{port}", origin.host)
+}
+
+fn clock(grant: ClockGrant) -> Vec<String> {
+    match grant {
+        ClockGrant::Real => vec!["real".to_owned()],
+        ClockGrant::Fixed(_) => vec!["fixed".to_owned()],
+        ClockGrant::None => Vec::new(),
+    }
+}
+
+fn random(grant: RandomGrant) -> Vec<String> {
+    match grant {
+        RandomGrant::Real => vec!["real".to_owned()],
+        RandomGrant::Fixed(_) => vec!["fixed".to_owned()],
+        RandomGrant::None => Vec::new(),
+    }
+}
+
+fn stdio(grant: StdioGrant) -> Vec<String> {
+    let all = [(grant.input, "in"), (grant.output, "out"), (grant.error, "err")];
+    all.iter()
+        .filter(|(is_granted, _)| *is_granted)
+        .map(|(_, name)| (*name).to_owned())
+        .collect()
+}

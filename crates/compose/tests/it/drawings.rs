@@ -1,0 +1,137 @@
+//! What people are shown of a plan.
+
+use weft_app::grant::{ClockGrant, GrantKind, StdioGrant};
+use weft_compose::explain;
+use weft_compose::graph::Graph;
+
+use crate::golden;
+use crate::parts::*;
+
+fn one() -> TestApp {
+    app(vec![
+        piece(
+            "hello",
+            component(&[&streams("0.2.3"), &stdout("0.2.3"), &command("0.2.3")]),
+        )
+        .grant(&[GrantKind::Stdio])
+        .grants(|grants| grants.stdio = StdioGrant::default()),
+    ])
+}
+
+/// Six components: a chain, a diamond, shared handles, a trap, and one that is left out.
+fn shop() -> TestApp {
+    app(vec![
+        piece(
+            "web",
+            component(&[
+                &streams("0.2.3"),
+                &stdout("0.2.3"),
+                SINK_IMPORT,
+                &import("shop:auth/check@1.0.0"),
+                &import("docs:markup/render@1.2.0"),
+                &command("0.2.3"),
+            ]),
+        )
+        .link("docs:markup", "markdown")
+        .grant(&[GrantKind::Stdio])
+        .grants(|grants| grants.stdio.output = true),
+        piece(
+            "auth",
+            component(&[
+                &environment("0.2.6"),
+                &import("shop:store/users"),
+                &import("shop:store/sessions"),
+                &export("shop:auth/check@1.1.0"),
+            ]),
+        )
+        .grant(&[GrantKind::Environment])
+        .grants(|grants| grants.environment.set("AUTH_KEY", "a secret")),
+        piece(
+            "markdown",
+            component(&[&environment("0.2.0"), &export("docs:markup/render@1.2.0")]),
+        )
+        .trap(),
+        piece(
+            "store",
+            component(&[
+                r#"(import "wasi:filesystem/preopens@0.2.3" (instance (export "get-directories" (func))))"#,
+                r#"(import "wasi:clocks/wall-clock@0.2.3" (instance (export "now" (func))))"#,
+                &export("shop:store/users"),
+                &export("shop:store/sessions"),
+            ]),
+        )
+        .grant(&[GrantKind::Directories, GrantKind::Clock])
+        .grants(|grants| {
+            grants.clock = ClockGrant::Real;
+            grants.directories = vec!["data<&>::/data:rw".parse().unwrap()];
+        })
+        .limits(64 << 20, 1000),
+        piece("log", component(&[&streams("0.2.3"), &stdout("0.2.3"), SINK]))
+            .grant(&[GrantKind::Stdio])
+            .grants(|grants| grants.stdio.error = true),
+        piece("idle", component(&[&export("shop:idle/wait")])),
+    ])
+}
+
+fn check(name: &str, app: &TestApp) {
+    let graph = Graph::new(&app.app, &app.plan());
+    golden::check(&format!("graph/{name}.txt"), &graph.text());
+    golden::check(&format!("graph/{name}.mmd"), &graph.mermaid());
+    golden::check(&format!("graph/{name}.dot"), &graph.dot());
+    golden::check(&format!("graph/{name}.svg"), &graph.svg());
+}
+
+#[test]
+fn one_component_is_drawn_in_every_form() {
+    check("one", &one());
+}
+
+#[test]
+fn six_components_are_drawn_in_every_form() {
+    check("shop", &shop());
+}
+
+#[test]
+fn twelve_components_in_a_chain_are_drawn_in_every_form() {
+    let names: Vec<String> = (0..12_u8)
+        .map(|index| format!("part-{}", char::from(b'a' + index)))
+        .collect();
+    let pieces = names.iter().enumerate().map(|(index, name)| {
+        let mut texts = vec![match index {
+            0 => command("0.2.3"),
+            _ => export(&format!("chain:of/step{index}")),
+        }];
+        if index < 11 {
+            texts.push(import(&format!("chain:of/step{}", index + 1)));
+        }
+        if index % 3 == 0 && index < 9 {
+            texts.push(import(&format!("chain:of/step{}", index + 3)));
+        }
+        let texts: Vec<&str> = texts.iter().rev().map(String::as_str).collect();
+        piece(name, component(&texts))
+    });
+    check("chain", &app(pieces.collect()));
+}
+
+#[test]
+fn values_of_variables_are_in_no_drawing() {
+    let shop = shop();
+    let graph = Graph::new(&shop.app, &shop.plan());
+    for drawing in [graph.text(), graph.mermaid(), graph.dot(), graph.svg()] {
+        assert!(!drawing.contains("a secret"));
+        assert!(drawing.contains("AUTH_KEY"));
+    }
+}
+
+#[test]
+fn the_worst_that_each_component_could_do_is_told() {
+    let shop = shop();
+    let plan = shop.plan();
+    let mut all = String::new();
+    for component in &shop.app.components {
+        let explanation = explain(&shop.app, &plan, &component.name).unwrap();
+        all.push_str(&format!("{explanation}\n"));
+    }
+    golden::check("explain/shop.txt", &all);
+    assert_eq!(explain(&shop.app, &plan, &name("nobody")), None);
+}

@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Run(Box<commands::run::Arguments>),
     Up(Box<commands::up::Arguments>),
     Check(commands::check::Arguments),
+    Graph(commands::graph::Arguments),
     Compose(commands::compose::Arguments),
     Update(commands::update::Arguments),
     Compile(commands::compile::Arguments),

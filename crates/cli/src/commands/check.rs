@@ -1,5 +1,6 @@
 //! `weft check`: say what is wrong with an app, and what it comes to, before anything runs.
 
+use weft_app::Name;
 use weft_node::Building;
 
 use crate::app::{self, AppArguments};
@@ -9,10 +10,16 @@ use crate::report::Report;
 
 /// Check an app without running it: its manifest, its links, its grants, its lock file.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  weft check examples/report")]
+#[command(
+    after_help = "Examples:\n  weft check examples/report\n  weft check examples/report --explain parser"
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     app: AppArguments,
+
+    /// Say what this component could do at worst.
+    #[arg(long, value_name = "COMPONENT")]
+    explain: Option<Name>,
 }
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report> {
@@ -21,6 +28,20 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report>
     let planned = weft_node::plan(&opened, Building::WhereMissing, &tell)
         .map_err(|failure| app::report(failure, output))?;
     app::warn(&opened, &planned, output);
+    if let Some(name) = &arguments.explain {
+        let explanation = weft_compose::explain(opened.app(), &planned.plan, name).ok_or_else(|| {
+            let known: Vec<_> = opened
+                .app()
+                .components
+                .iter()
+                .map(|of| format!("`{}`", of.name))
+                .collect();
+            Report::usage(format!("the app has no component `{name}`"))
+                .hint(format!("it has {}", known.join(", ")))
+        })?;
+        output.data(&explanation.to_string())?;
+        return Ok(Code::DONE);
+    }
     let mut text = String::new();
     for line in app::chosen_links(&planned.plan) {
         text.push_str(&format!("{line}\n"));

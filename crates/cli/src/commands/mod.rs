@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod compose;
+pub(crate) mod graph;
 pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod print;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Run(arguments) => run::run(*arguments, settings, output),
         Command::Up(arguments) => up::run(*arguments, settings, output),
         Command::Check(arguments) => check::run(arguments, output),
+        Command::Graph(arguments) => graph::run(arguments, output),
         Command::Compose(arguments) => compose::run(arguments, output),
         Command::Update(arguments) => update::run(arguments, output),
         Command::Compile(arguments) => compile::run(arguments, settings, output),

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod apps;
 mod artifacts;
 mod bad_input;
 mod command_line;

@@ -76,7 +76,7 @@ impl Parts {
         for component in &opened.app().components {
             match load(component, building, tell) {
                 Ok(loaded) => list.push(loaded),
-                Err(wrong) => problems.push(wrong.at(position(opened, component))),
+                Err(wrong) => problems.push((*wrong).at(position(opened, component))),
             }
         }
         if problems.is_empty() {
@@ -94,7 +94,7 @@ fn position(opened: &Opened, component: &Component) -> Option<Position> {
         .or_else(|| positions.component(&component.name))
 }
 
-fn load(component: &Component, building: Building, tell: &dyn Fn(&str)) -> Result<Loaded, Diagnostic> {
+fn load(component: &Component, building: Building, tell: &dyn Fn(&str)) -> Result<Loaded, Box<Diagnostic>> {
     let file = match &component.source {
         Source::File(file) => file,
         Source::Build {
@@ -113,8 +113,9 @@ fn load(component: &Component, building: Building, tell: &dyn Fn(&str)) -> Resul
                 "component `{}` comes from package `{package}`, and packages cannot be fetched yet",
                 component.name
             );
-            return Err(Diagnostic::error(message)
-                .hint("download the component and name its file: `source = \"path/to/it.wasm\"`"));
+            let wrong = Diagnostic::error(message)
+                .hint("download the component and name its file: `source = \"path/to/it.wasm\"`");
+            return Err(Box::new(wrong));
         }
     };
     let (digest, bytes) = read(component, file)?;
@@ -125,10 +126,10 @@ fn load(component: &Component, building: Building, tell: &dyn Fn(&str)) -> Resul
     })
 }
 
-fn build(component: &Component, folder: &Path, command: &str) -> Result<(), Diagnostic> {
+fn build(component: &Component, folder: &Path, command: &str) -> Result<(), Box<Diagnostic>> {
     let failed = |why: String| {
-        Diagnostic::error(format!("building component `{}` failed: {why}", component.name))
-            .hint(format!("run `{command}` in `{}` yourself", folder.display()))
+        let wrong = Diagnostic::error(format!("building component `{}` failed: {why}", component.name));
+        Box::new(wrong.hint(format!("run `{command}` in `{}` yourself", folder.display())))
     };
     // What a build says belongs to the talk of this program, not to its data.
     let status = Command::new("sh")
@@ -145,8 +146,13 @@ fn build(component: &Component, folder: &Path, command: &str) -> Result<(), Diag
     }
 }
 
-fn read(component: &Component, file: &Path) -> Result<(String, Vec<u8>), Diagnostic> {
-    let cannot = |why: String| Diagnostic::error(format!("component `{}`: {why}", component.name));
+fn read(component: &Component, file: &Path) -> Result<(String, Vec<u8>), Box<Diagnostic>> {
+    let cannot = |why: String| {
+        Box::new(Diagnostic::error(format!(
+            "component `{}`: {why}",
+            component.name
+        )))
+    };
     let mut bytes = Vec::new();
     fs_err::File::open(file)
         .and_then(|opened| opened.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes))

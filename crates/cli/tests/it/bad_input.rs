@@ -103,7 +103,9 @@ fn a_huge_file_is_refused_before_it_is_read() {
 #[test]
 fn folders_and_missing_files_are_told_apart() {
     let scratch = Scratch::new();
-    let outcome = weft().arg("run").arg(scratch.path()).run().with_code(1);
+    let outcome = weft().arg("run").arg(scratch.path()).run().with_code(2);
+    assert!(outcome.stderr().contains("weft.toml"), "{}", outcome.stderr());
+    let outcome = weft().arg("inspect").arg(scratch.path()).run().with_code(1);
     assert!(outcome.stderr().contains("folder"), "{}", outcome.stderr());
     let outcome = weft()
         .arg("run")

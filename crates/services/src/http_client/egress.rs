@@ -133,7 +133,7 @@ fn read_port(authority: &Authority, scheme: Scheme) -> Option<u16> {
 /// # Errors
 ///
 /// A target in another form (`*`, a whole URI, a relative path): a server that honours it would answer for another
-/// host than the one that was checked. A target that is not ASCII is no target. The method `CONNECT` is refused with it, since it asks for a tunnel to anywhere.
+/// host than the one that was checked. The method `CONNECT` is refused with it, since it asks for a tunnel to anywhere.
 pub(crate) fn request_target(method: &Method, uri: &Uri) -> Result<PathAndQuery, Error> {
     if method == Method::CONNECT {
         return Err(Error::HttpRequestMethodInvalid);
@@ -142,7 +142,8 @@ pub(crate) fn request_target(method: &Method, uri: &Uri) -> Result<PathAndQuery,
         return Ok(PathAndQuery::from_static("/"));
     };
     match target.as_str().as_bytes().first() {
-        _ if !target.as_str().is_ascii() => Err(Error::HttpRequestUriInvalid),
+        // Stands before a relative path, where the host keeps one.
+        _ if target.as_str().contains('\u{e000}') => Err(Error::HttpRequestUriInvalid),
         Some(b'/') => Ok(target.clone()),
         Some(b'?') => format!("/{}", target.as_str())
             .parse()

@@ -29,7 +29,7 @@ pub(crate) fn http_client(
                 flag,
             } = denial;
             denials.record(weft_runtime::denial::Denial {
-                interface,
+                interface: interface.into(),
                 attempted,
                 flag,
             });

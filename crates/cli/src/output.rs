@@ -112,6 +112,10 @@ impl Output {
                     "the program".to_owned(),
                     format!("grant it with `{}`", part(&denial.flag)),
                 ),
+                Some(name) if denial.flag.is_empty() => (
+                    format!("component `{name}`"),
+                    format!("`weft check --explain {name}` says what it may do, and what would end the app"),
+                ),
                 Some(name) => (
                     format!("component `{name}`"),
                     format!(

@@ -4,6 +4,7 @@
 //! The borders of the guest record refusals while it runs; whoever ran it takes them at the end. The guest
 //! decides how often and with which words it is refused, so the log is bounded.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -15,10 +16,11 @@ const ENTRIES_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     /// The WIT interface, or the package where several interfaces lead to the same refusal.
-    pub interface: &'static str,
+    pub interface: Cow<'static, str>,
     /// What the guest tried, as the middle of a sentence: "a TCP connection to 192.0.2.1:80".
     pub attempted: String,
-    /// The flag that grants exactly this: `--tcp 192.0.2.1:80`.
+    /// The flag that grants exactly this: `--tcp 192.0.2.1:80`. Empty where the interface as a whole is not granted,
+    /// which only happens to components of an app.
     pub flag: String,
 }
 
@@ -68,7 +70,7 @@ mod tests {
     fn denial(port: usize) -> Denial {
         let attempted = format!("a TCP connection to 192.0.2.1:{port}");
         Denial {
-            interface: "wasi:sockets",
+            interface: "wasi:sockets".into(),
             attempted,
             flag: format!("--tcp 192.0.2.1:{port}"),
         }

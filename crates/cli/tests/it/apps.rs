@@ -308,7 +308,12 @@ fn reading_a_neighbours_environment_files_and_arguments_finds_nothing() {
 #[test]
 fn calling_out_from_a_dependency_ends_the_app() {
     let outcome = example("curious", &["network"]).run().with_code(134);
-    assert!(outcome.stderr().contains("wasi:sockets"), "{}", outcome.stderr());
+    let said = outcome.stderr();
+    assert!(
+        said.contains("component `greeter` was refused: call `create-tcp-socket`"),
+        "{said}"
+    );
+    assert!(said.contains("wasi:sockets"), "{said}");
     assert!(
         !outcome.stdout().contains("the network was there"),
         "{}",

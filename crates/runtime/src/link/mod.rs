@@ -162,6 +162,7 @@ impl<'a> Found<'a> {
             wasmtime,
             item,
             self.interface,
+            self.principal,
             self.provided.is_some(),
         )
     }

@@ -33,7 +33,7 @@ impl Refusals {
 
 pub(super) fn no_directory(interface: &'static str) -> Denial {
     Denial {
-        interface,
+        interface: interface.into(),
         attempted: "look for directories; none is granted".to_owned(),
         flag: "--dir HOST::GUEST".to_owned(),
     }
@@ -41,7 +41,7 @@ pub(super) fn no_directory(interface: &'static str) -> Denial {
 
 pub(super) fn no_clock(interface: &'static str) -> Denial {
     Denial {
-        interface,
+        interface: interface.into(),
         attempted: "read a clock".to_owned(),
         flag: "--clock real".to_owned(),
     }
@@ -49,7 +49,7 @@ pub(super) fn no_clock(interface: &'static str) -> Denial {
 
 pub(super) fn no_random(interface: &'static str) -> Denial {
     Denial {
-        interface,
+        interface: interface.into(),
         attempted: "get random numbers".to_owned(),
         flag: "--random real".to_owned(),
     }
@@ -168,6 +168,7 @@ pub(super) fn refuse_all(
     engine: &wasmtime::Engine,
     item: &ComponentItem,
     interface: &str,
+    principal: usize,
     provided: bool,
 ) -> wasmtime::Result<()> {
     let ComponentItem::ComponentInstance(wanted) = item else {
@@ -175,7 +176,9 @@ pub(super) fn refuse_all(
     };
     for (name, item) in wanted.exports(engine) {
         match item.ty {
-            ComponentItem::ComponentFunc(function) => refuse_function(instance, name, &function, interface)?,
+            ComponentItem::ComponentFunc(function) => {
+                refuse_function(instance, name, &function, interface, principal)?
+            }
             ComponentItem::Resource(_) if !provided => {
                 instance.resource(name, ResourceType::host::<Absent>(), |_, _| Ok(()))?;
             }
@@ -190,15 +193,31 @@ fn refuse_function(
     name: &str,
     function: &ComponentFunc,
     interface: &str,
+    principal: usize,
 ) -> wasmtime::Result<()> {
     let interface = interface.to_owned();
+    let denial = Denial {
+        interface: interface.clone().into(),
+        attempted: format!("call `{name}`"),
+        flag: String::new(),
+    };
     if function.async_() {
-        instance.func_new_concurrent(name, move |_, _, _, _| {
+        instance.func_new_concurrent(name, move |accessor, _, _, _| {
+            let denial = denial.clone();
+            accessor.with(|mut access| access.get().principal(principal).0.denials.record(denial));
             let error = not_granted(&interface);
             Box::pin(async move { Err(error) })
         })
     } else {
-        instance.func_new(name, move |_, _, _, _| Err(not_granted(&interface)))
+        instance.func_new(name, move |mut store, _, _, _| {
+            store
+                .data_mut()
+                .principal(principal)
+                .0
+                .denials
+                .record(denial.clone());
+            Err(not_granted(&interface))
+        })
     }
 }
 
@@ -223,7 +242,7 @@ impl WasiHttpHooks for DenyHttp {
             uri.authority().map_or("", |a| a.as_str())
         );
         self.0.record(Denial {
-            interface: "wasi:http",
+            interface: "wasi:http".into(),
             attempted: format!("send a request to `{origin}`"),
             flag: format!("--http {origin}"),
         });

@@ -144,7 +144,7 @@ impl NetworkPolicy {
             Question::Name(name) => without_root(name).to_owned(),
         };
         self.record(Denial {
-            interface: "wasi:sockets/ip-name-lookup",
+            interface: "wasi:sockets/ip-name-lookup".into(),
             flag: format!("--dns {asked}"),
             attempted: format!("looking up `{asked}`"),
         });

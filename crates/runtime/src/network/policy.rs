@@ -209,7 +209,7 @@ impl NetworkPolicy {
             .map(|name| format!(" (`{name}`)"))
             .unwrap_or_default();
         Denial {
-            interface: "wasi:sockets",
+            interface: "wasi:sockets".into(),
             attempted: format!("{attempted} {address}{led_by}"),
             flag: format!("{flag} {wanted}"),
         }

@@ -471,7 +471,7 @@ async fn looking_a_name_up_grants_no_connection() {
     );
     assert!(!policy.allows("127.0.0.1:80".parse().unwrap(), UdpSend).await);
     let by_name = |attempted: &str, flag: &str| Denial {
-        interface: "wasi:sockets",
+        interface: "wasi:sockets".into(),
         attempted: attempted.into(),
         flag: flag.into(),
     };

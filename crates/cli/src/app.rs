@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use weft_compose::{Access, Owner, Target};
 use weft_manifest::Severity;
-use weft_node::{Failure, Opened};
+use weft_node::{Assembled, Building, Failure, Opened, Planned};
 use weft_runtime::ScopedImport;
 
 use crate::exit_code::Code;
@@ -54,8 +54,26 @@ pub(crate) fn report(failure: Failure, output: &Output) -> Report {
     }
 }
 
+/// Plans an app without changing anything, and shows what is wrong or probably not meant.
+pub(crate) fn plan(opened: &Opened, output: &Output) -> Result<Planned, Report> {
+    let tell = |what: &str| output.detail(what);
+    let planned =
+        weft_node::plan(opened, Building::WhereMissing, &tell).map_err(|failure| report(failure, output))?;
+    warn(opened, &planned, output);
+    Ok(planned)
+}
+
+/// Puts an app together, and shows what is wrong or probably not meant.
+pub(crate) fn assemble(opened: &Opened, output: &Output) -> Result<Assembled, Report> {
+    let tell = |what: &str| output.detail(what);
+    let assembled =
+        weft_node::assemble(opened, Building::Always, &tell).map_err(|failure| report(failure, output))?;
+    warn(opened, &assembled.planned, output);
+    Ok(assembled)
+}
+
 /// Shows what is not wrong, but probably not meant.
-pub(crate) fn warn(opened: &Opened, planned: &weft_node::Planned, output: &Output) {
+fn warn(opened: &Opened, planned: &Planned, output: &Output) {
     for warning in &planned.warnings {
         output.diagnostic(
             &warning.render(&opened.file.display().to_string(), &opened.text),

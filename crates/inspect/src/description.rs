@@ -164,7 +164,9 @@ pub fn describe(bytes: &[u8]) -> Result<Description, Error> {
     })
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// The digest by which a file is known: `sha256:` and 64 hexadecimal digits.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
     let mut text = String::from("sha256:");
     for byte in Sha256::digest(bytes) {
         text.push_str(&format!("{byte:02x}"));

@@ -25,6 +25,6 @@ pub mod validate;
 pub mod wit;
 
 pub use authority::{Authority, Group};
-pub use description::{Description, Error, Export, Function, Import, Sizes, describe};
+pub use description::{Description, Error, Export, Function, Import, Sizes, describe, digest};
 pub use languages::Language;
 pub use role::Role;

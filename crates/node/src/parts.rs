@@ -4,10 +4,9 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use sha2::{Digest as _, Sha256};
 use weft_app::{Component, Name, Source};
 use weft_compose::{Part, adapt};
-use weft_inspect::text;
+use weft_inspect::{digest, text};
 use weft_manifest::{Diagnostic, Position};
 
 use crate::folder::{Failure, Opened};
@@ -170,14 +169,6 @@ fn read(component: &Component, file: &Path) -> Result<(String, Vec<u8>), Box<Dia
         })
         .map_err(|why| cannot(format!("`{}` cannot be used: {why}", file.display())))?;
     Ok((digest, adapted))
-}
-
-fn digest(bytes: &[u8]) -> String {
-    let mut text = String::from("sha256:");
-    for byte in Sha256::digest(bytes) {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
 }
 
 /// A reason and its causes in one line.

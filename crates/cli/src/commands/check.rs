@@ -1,7 +1,6 @@
 //! `weft check`: say what is wrong with an app, and what it comes to, before anything runs.
 
 use weft_app::Name;
-use weft_node::Building;
 
 use crate::app::{self, AppArguments};
 use crate::exit_code::Code;
@@ -24,10 +23,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report> {
     let opened = app::open(&arguments.app.app, output)?;
-    let tell = |what: &str| output.detail(what);
-    let planned = weft_node::plan(&opened, Building::WhereMissing, &tell)
-        .map_err(|failure| app::report(failure, output))?;
-    app::warn(&opened, &planned, output);
+    let planned = app::plan(&opened, output)?;
     if let Some(name) = &arguments.explain {
         let explanation = weft_compose::explain(opened.app(), &planned.plan, name).ok_or_else(|| {
             let known: Vec<_> = opened

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use weft_app::quantity::show_bytes;
-use weft_node::{Building, write_whole};
+use weft_node::write_whole;
 
 use crate::app::{self, AppArguments};
 use crate::exit_code::Code;
@@ -36,10 +36,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report> {
     let opened = app::open(&arguments.app.app, output)?;
-    let tell = |what: &str| output.detail(what);
-    let assembled = weft_node::assemble(&opened, Building::Always, &tell)
-        .map_err(|failure| app::report(failure, output))?;
-    app::warn(&opened, &assembled.planned, output);
+    let assembled = app::assemble(&opened, output)?;
     let bytes = if arguments.standard {
         let planned = &assembled.planned;
         weft_compose::standard(opened.app(), &planned.plan, &planned.parts.list()).map_err(|error| {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use weft_compose::graph::Graph;
-use weft_node::{Building, write_whole};
+use weft_node::write_whole;
 
 use crate::app::{self, AppArguments};
 use crate::exit_code::Code;
@@ -45,10 +45,7 @@ enum Form {
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report> {
     let opened = app::open(&arguments.app.app, output)?;
-    let tell = |what: &str| output.detail(what);
-    let planned = weft_node::plan(&opened, Building::WhereMissing, &tell)
-        .map_err(|failure| app::report(failure, output))?;
-    app::warn(&opened, &planned, output);
+    let planned = app::plan(&opened, output)?;
     let graph = Graph::new(opened.app(), &planned.plan);
     let drawing = match arguments.format {
         Form::Text => graph.text(),

@@ -6,7 +6,6 @@ use std::path::Path;
 use weft_app::grant::ClockGrant;
 use weft_app::{App, Trigger};
 use weft_inspect::kind::Kind;
-use weft_node::Building;
 use weft_runtime::denial::DenialLog;
 use weft_runtime::entry::{self, Entry, Observe};
 use weft_runtime::{Concurrency, EngineOptions, Imports, PrincipalSetup, Profile, Setup, Stop};
@@ -75,22 +74,19 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
 pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Result<Code, Report> {
     let opened = app::open(run.app, output)?;
     let arguments = text_arguments(run.arguments)?;
-    let tell = |what: &str| output.detail(what);
-    let assembled = weft_node::assemble(&opened, Building::Always, &tell)
-        .map_err(|failure| app::report(failure, output))?;
-    app::warn(&opened, &assembled.planned, output);
+    let assembled = app::assemble(&opened, output)?;
     let app = opened.app();
+    let (main, imports) = (assembled.planned.plan.main(), app::imports(&assembled.fused));
     let stop = Stop::new();
     let watch = Watch::start(stop.clone(), *output)?;
     let input = Input {
         name: app.name.to_string(),
         short_name: app.name.to_string(),
         kind: Kind::Component,
-        bytes: assembled.fused.bytes.clone(),
+        bytes: assembled.fused.bytes,
     };
     let options = load_options(run, app);
     let loaded = load::load(input, options, settings, output, &watch)?;
-    let main = assembled.planned.plan.main();
     let (principals, refused) = principals(app, main, &arguments);
     let fixed_clock = app
         .components
@@ -98,7 +94,7 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
         .any(|component| matches!(component.grants.clock, ClockGrant::Fixed(_)));
     let setup = Setup {
         principals,
-        imports: Imports::Scoped(app::imports(&assembled.fused)),
+        imports: Imports::Scoped(imports),
         limits: app.limits.clone(),
         stop,
     };

@@ -13,7 +13,7 @@ pub mod limits;
 pub mod link;
 mod name;
 pub mod quantity;
-mod trigger;
+pub mod trigger;
 
 pub use app::App;
 pub use component::{Component, ComponentLimits, GrantOnUse, Source};
@@ -21,4 +21,4 @@ pub use grant::Grants;
 pub use limits::Limits;
 pub use link::{ImportPattern, LinkRule};
 pub use name::{Name, NameError};
-pub use trigger::Trigger;
+pub use trigger::{HttpTrigger, Trigger};

@@ -64,13 +64,14 @@ fn triggered(context: &Context<'_>) -> Result<Main, Box<Problem>> {
     let mut main: Option<(Main, Name)> = None;
     for (index, trigger) in context.app.triggers.iter().enumerate() {
         let problem = |reason| Box::new(Problem::new(Subject::Trigger(index), reason));
-        let name = trigger.component().clone();
+        let Trigger::Command { component: name, .. } = trigger else {
+            continue;
+        };
+        let name = name.clone();
         let Some(component) = context.index(&name) else {
             return Err(problem(Reason::UnknownTriggered { component: name }));
         };
-        let exports = match trigger {
-            Trigger::Command { .. } => run_exports(context, component),
-        };
+        let exports = run_exports(context, component);
         if exports.is_empty() {
             return Err(problem(Reason::NotACommand { component: name }));
         }

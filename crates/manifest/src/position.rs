@@ -245,6 +245,7 @@ impl Positions {
     pub fn trigger(&self, trigger: &Trigger) -> Option<Position> {
         match trigger {
             Trigger::Command { .. } => self.of(&KeyPath::of(["trigger", "command"])),
+            Trigger::Http(_) => self.of(&KeyPath::of(["trigger", "http"])),
         }
     }
 

@@ -27,13 +27,27 @@ const TABLE: &[Allowed] = &[
             "weft-manifest",
             "weft-node",
             "weft-runtime",
+            "weft-serve",
             "weft-services",
         ],
         webassembly: &[],
     },
     Allowed {
         package: "weft-node",
-        ours: &["weft-app", "weft-compose", "weft-inspect", "weft-manifest"],
+        ours: &[
+            "weft-app",
+            "weft-compose",
+            "weft-inspect",
+            "weft-manifest",
+            "weft-runtime",
+            "weft-serve",
+            "weft-services",
+        ],
+        webassembly: &[],
+    },
+    Allowed {
+        package: "weft-serve",
+        ours: &["weft-app"],
         webassembly: &[],
     },
     Allowed {

@@ -157,11 +157,16 @@ fn principals(app: &App, main: usize, arguments: &[String]) -> (Vec<PrincipalSet
     for (index, component) in app.components.iter().enumerate() {
         let mut own = vec![component.name.to_string()];
         if index == main {
-            let triggers = app
-                .triggers
-                .iter()
-                .filter(|trigger| *trigger.component() == component.name);
-            own.extend(triggers.flat_map(|Trigger::Command { arguments, .. }| arguments.iter().cloned()));
+            for trigger in &app.triggers {
+                if let Trigger::Command {
+                    component: runs,
+                    arguments,
+                } = trigger
+                    && *runs == component.name
+                {
+                    own.extend(arguments.iter().cloned());
+                }
+            }
             own.extend(arguments.iter().cloned());
         }
         let denials = DenialLog::default();

@@ -136,7 +136,11 @@ impl Lowering<'_> {
         if app.triggers.is_empty() {
             return;
         }
-        let mut used: Vec<&Name> = app.triggers.iter().map(weft_app::Trigger::component).collect();
+        let mut used: Vec<&Name> = app
+            .triggers
+            .iter()
+            .flat_map(weft_app::Trigger::components)
+            .collect();
         let mut next = 0;
         while let Some(name) = used.get(next).copied() {
             next += 1;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use wasmtime::Store;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtxBuilder, WasiView as _};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpHooks};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
 use weft_app::grant::{Access, ClockGrant, ConfigGrant, RandomGrant};
 use weft_app::{Grants, Limits};
 
 use crate::budget::Budget;
 use crate::denial::DenialLog;
 use crate::engine::Engine;
+use crate::entry::http::Pressure;
 use crate::error::SetupError;
 use crate::link::{DenyHttp, Imports, ScopedImport};
 use crate::network::NetworkPolicy;
@@ -71,6 +72,8 @@ pub(crate) struct Cell {
     pub(crate) budget: Budget,
     pub(crate) stop: Stop,
     pub(crate) sampler: Option<Sampler>,
+    /// Where the ticks are noted that end while the guest computes.
+    pub(crate) pressure: Pressure,
 }
 
 /// One component's side of a cell.
@@ -92,6 +95,17 @@ impl Cell {
     )]
     pub(crate) fn principal(&mut self, number: usize) -> (&mut Principal, &mut ResourceTable) {
         (&mut self.principals[number], &mut self.table)
+    }
+
+    /// What requests and responses of a served guest are made of. Handles of HTTP carry no authority, so it does not
+    /// matter whose they are: any principal's will do.
+    pub(crate) fn http_view(&mut self) -> WasiHttpCtxView<'_> {
+        let (principal, table) = self.principal(0);
+        WasiHttpCtxView {
+            hooks: principal.hooks.as_mut(),
+            table,
+            ctx: &mut principal.http,
+        }
     }
 
     pub(crate) fn table(&mut self) -> &mut ResourceTable {
@@ -146,6 +160,7 @@ fn build(setup: Setup) -> Result<Cell, SetupError> {
         budget: Budget::new(&limits),
         stop,
         sampler: None,
+        pressure: Pressure::default(),
     })
 }
 

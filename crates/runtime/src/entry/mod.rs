@@ -5,6 +5,7 @@
 
 mod check;
 mod component;
+pub mod http;
 mod module;
 
 use std::time::Duration;

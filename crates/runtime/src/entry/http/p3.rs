@@ -1,0 +1,130 @@
+//! Entering a component of WASI 0.3: `wasi:http/handler`.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Uri, header};
+use http_body::Body;
+use wasmtime::component::Accessor;
+use wasmtime_wasi_http::p3;
+use wasmtime_wasi_http::p3::bindings::Service;
+
+use super::failure::Failure;
+use super::instances::{Instance, Kept};
+use super::pressure::Pressure;
+use super::work::Answer;
+use super::{Inner, Linked, Transport, open};
+use crate::cell::Cell;
+
+/// Answers one request with an instance of its own, or with one that is kept.
+pub(super) async fn answer<B>(
+    inner: Arc<Inner>,
+    request: Request<B>,
+    transport: Transport,
+    answer: Answer,
+    pressure: Pressure,
+) -> Result<(), Failure>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<wasmtime_wasi_http::Error>,
+{
+    let mut instance = instance(&inner, pressure).await?;
+    let request = complete(request, transport);
+    let service = &instance.proxy;
+    let ran = instance
+        .store
+        .run_concurrent(async |accessor| {
+            respond(accessor, service, request, answer).await?;
+            // The body is written by tasks of the guest that outlive the call.
+            poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+            Ok(())
+        })
+        .await
+        .flatten();
+    if let Err(error) = ran {
+        return Err(Failure::of(&error, instance.store.data(), &inner.serving.limits));
+    }
+    instance.answered += 1;
+    inner
+        .instances
+        .give_back(instance.answered, || Kept::P3(instance));
+    Ok(())
+}
+
+/// How the host fared with the body of the request, once the guest has read it.
+type Received = Pin<Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>>;
+
+/// Calls the handler, and hands on what it returns.
+async fn respond<B>(
+    accessor: &Accessor<Cell>,
+    service: &Service,
+    request: Request<B>,
+    answer: Answer,
+) -> wasmtime::Result<()>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<wasmtime_wasi_http::Error>,
+{
+    let (request, received) = accessor.with(|mut store| {
+        let view = store.data_mut().http_view();
+        let (request, received) = p3::Request::from_http(view.hooks, request);
+        // Boxed, it is known to borrow nothing of the store.
+        let received: Received = Box::pin(received);
+        view.table.push(request).map(|request| (request, received))
+    })?;
+    let response = match service.wasi_http_handler().call_handle(accessor, request).await? {
+        Ok(response) => response,
+        Err(code) => {
+            // Whoever waited for it may be gone.
+            let _ = answer.send(Err(Failure::Refused(format!("{code:?}"))));
+            return Ok(());
+        }
+    };
+    let response = accessor.with(|mut store| {
+        let response = store.data_mut().http_view().table.delete(response)?;
+        response.into_http_with_getter(&mut store, received, Cell::http_view)
+    })?;
+    let _ = answer.send(Ok(response));
+    Ok(())
+}
+
+/// Adds what a request of WASI 0.3 has that one of HTTP/1 leaves to the connection: scheme and authority.
+fn complete<B>(mut request: Request<B>, transport: Transport) -> Request<B> {
+    let scheme = match transport {
+        Transport::Plain => Scheme::HTTP,
+        Transport::Encrypted => Scheme::HTTPS,
+    };
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    let host = || request.headers().get(header::HOST);
+    if parts.authority.is_none() {
+        parts.authority = host().and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    }
+    if parts.authority.is_some() {
+        parts.scheme = Some(scheme);
+        parts.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
+    }
+    // Parts that were a URI before still are one, with what a URI needs besides.
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    request
+}
+
+async fn instance(inner: &Inner, pressure: Pressure) -> Result<Instance<Service>, Failure> {
+    if let Some(Kept::P3(mut instance)) = inner.instances.take() {
+        instance.attend(&inner.engine, pressure);
+        return Ok(instance);
+    }
+    let Linked::P3(linked) = &inner.linked else {
+        return Err(Failure::platform("the program is not one of WASI 0.3"));
+    };
+    let mut store = open(inner, pressure)?;
+    let proxy = linked.instantiate_async(&mut store).await;
+    let proxy = proxy.map_err(|error| Failure::of_instantiation(&error, store.data(), &inner.serving.limits))?;
+    Ok(Instance {
+        store,
+        proxy,
+        answered: 0,
+    })
+}

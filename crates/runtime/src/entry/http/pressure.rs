@@ -1,0 +1,101 @@
+//! Time that guests take from the thread they share, and the threads for those that take too much of it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::engine::Engine;
+
+/// How often guests that compute look up: the longest that one holds the thread of others.
+const TICK: Duration = Duration::from_millis(1);
+/// How much less the processor does for guests in the background while others have work, as `nice` counts it.
+const NICENESS: i32 = 10;
+
+/// Threads on which guests go on that have computed for long, and the clock that finds them.
+#[derive(Clone)]
+pub struct Background(Arc<Threads>);
+
+struct Threads {
+    runtime: Option<tokio::runtime::Runtime>,
+    handle: tokio::runtime::Handle,
+    ended: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for Background {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Background").finish_non_exhaustive()
+    }
+}
+
+impl Background {
+    /// Starts the threads, and the clock for guests of these engines.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn start(threads: usize, engines: Vec<Engine>) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .thread_name("weft-background")
+            .on_thread_start(|| {
+                // Only a matter of speed for others: where it is not allowed, the scheduler shares evenly.
+                let _ = rustix::process::setpriority_process(None, NICENESS);
+            })
+            .enable_all()
+            .build()?;
+        let ended = Arc::new(AtomicBool::new(false));
+        let stop = ended.clone();
+        std::thread::Builder::new()
+            .name("weft-ticks".into())
+            .spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    std::thread::sleep(TICK);
+                    for engine in &engines {
+                        engine.advance_epoch();
+                    }
+                }
+            })?;
+        Ok(Self(Arc::new(Threads {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+            ended,
+        })))
+    }
+
+    pub(super) fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send,
+    {
+        self.0.handle.spawn(future)
+    }
+
+    pub(super) fn pressure(&self) -> Pressure {
+        Pressure::default()
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        // Whoever drops it may be on a thread that must not wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// How often one guest was found computing when a tick ended.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pressure(Arc<AtomicU32>);
+
+impl Pressure {
+    /// Notes one tick.
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -24,6 +24,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     Bench(bench::Bench),
+    #[command(hide = true)]
+    BareHyper(bench::http::bare::Bare),
     Guests(guests::Guests),
     Tidy(tidy::Tidy),
 }
@@ -31,6 +33,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::BareHyper(arguments) => bench::http::bare::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Guests(arguments) => guests::run(&arguments),
         Task::Tidy(arguments) => tidy::run(&arguments),
     };

@@ -76,26 +76,55 @@ impl Contestants {
         Line::new(&self.wasmtime, self.scratch.path())
     }
 
+    /// Where `weft` is.
+    pub(super) fn weft_path(&self) -> &Path {
+        &self.weft
+    }
+
+    /// Where `wasmtime` is.
+    pub(super) fn wasmtime_path(&self) -> &Path {
+        &self.wasmtime
+    }
+
+    /// The folder that takes the place of their home.
+    pub(super) fn home(&self) -> &Path {
+        self.scratch.path()
+    }
+
     /// Where a file of the bench's own may lie; it goes with this value.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
     }
 }
 
-/// Builds `weft` from this checkout. The whole workspace is selected: another selection would compile the engine
+/// Where a program of this checkout is that was built for release.
+pub(super) fn release(name: &str) -> Result<PathBuf> {
+    let target = match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(target) => repository().join(target),
+        None => repository().join("target"),
+    };
+    Ok(fs_err::canonicalize(target.join("release").join(name))?)
+}
+
+/// Builds `weft` from this checkout, and this very program, of which the benches run a part as a process of its own.
+/// The whole workspace is selected: another selection would compile the engine
 /// with other features, and so once more.
 fn build_weft() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build
-        .args(["build", "--release", "--workspace", "--bin", "weft"])
+        .args([
+            "build",
+            "--release",
+            "--workspace",
+            "--bin",
+            "weft",
+            "--bin",
+            "xtask",
+        ])
         .current_dir(repository());
     run(build)?;
-    let target = match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(target) => repository().join(target),
-        None => repository().join("target"),
-    };
-    Ok(target.join("release").join("weft"))
+    release("weft")
 }
 
 /// Installs `wasmtime` as its own people build it, with its own locked dependencies; once per version.

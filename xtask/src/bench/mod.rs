@@ -7,6 +7,7 @@
 
 mod command;
 mod contestants;
+pub(crate) mod http;
 mod kernels;
 mod numbers;
 mod start;
@@ -30,6 +31,7 @@ pub(crate) struct Bench {
 enum Which {
     Start(start::Start),
     Kernels(kernels::Kernels),
+    Http(http::Http),
 }
 
 /// Does what the arguments ask for.
@@ -37,6 +39,7 @@ pub(crate) fn run(arguments: &Bench) -> Result<ExitCode> {
     match &arguments.which {
         Which::Start(arguments) => start::run(arguments)?,
         Which::Kernels(arguments) => kernels::run(arguments)?,
+        Which::Http(arguments) => http::run(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -73,7 +73,10 @@ impl GuestBody {
             return;
         }
         tokio::spawn(async move {
-            while std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await.is_some() {}
+            while std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx))
+                .await
+                .is_some()
+            {}
         });
     }
 

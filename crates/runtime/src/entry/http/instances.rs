@@ -91,7 +91,8 @@ impl Instances {
     }
 
     pub(super) fn sweep(&self) {
-        let too_old = |idle: &Idle| idle.since.elapsed() >= self.reuse.idle_timeout.max(Duration::from_millis(1));
+        let too_old =
+            |idle: &Idle| idle.since.elapsed() >= self.reuse.idle_timeout.max(Duration::from_millis(1));
         let old: Vec<Idle> = {
             let mut idle = self.idle.lock();
             // The oldest are in front.

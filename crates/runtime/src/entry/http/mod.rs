@@ -174,7 +174,11 @@ impl HttpProgram {
     ///
     /// # Authority
     /// Every instance may do exactly what the grants of its principals name.
-    pub fn new(program: &Program, serving: Serving, background: Background) -> Result<Self, HttpProgramError> {
+    pub fn new(
+        program: &Program,
+        serving: Serving,
+        background: Background,
+    ) -> Result<Self, HttpProgramError> {
         let Code::Component(component) = &program.code else {
             return Err(PrepareError::Module.into());
         };
@@ -275,7 +279,9 @@ fn link(engine: &Engine, component: &Component, serving: &Serving) -> Result<Lin
     let export = handler_of(engine, component).ok_or(HttpProgramError::NoHandler)?;
     let linking = Linking::of(&serving.setup());
     let linked = prepared::link(engine, component, &linking).map_err(PrepareError::from)?;
-    let unknown = |_| HttpProgramError::HandlerUnknown { export: export.clone() };
+    let unknown = |_| HttpProgramError::HandlerUnknown {
+        export: export.clone(),
+    };
     if export.starts_with("wasi:http/incoming-handler@") {
         ProxyPre::new(linked).map(Linked::P2).map_err(unknown)
     } else {

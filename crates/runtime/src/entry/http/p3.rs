@@ -121,7 +121,8 @@ async fn instance(inner: &Inner, pressure: Pressure) -> Result<Instance<Service>
     };
     let mut store = open(inner, pressure)?;
     let proxy = linked.instantiate_async(&mut store).await;
-    let proxy = proxy.map_err(|error| Failure::of_instantiation(&error, store.data(), &inner.serving.limits))?;
+    let proxy =
+        proxy.map_err(|error| Failure::of_instantiation(&error, store.data(), &inner.serving.limits))?;
     Ok(Instance {
         store,
         proxy,

@@ -115,6 +115,8 @@ pub struct EngineOptions {
     pub stack_bytes_max: usize,
     /// Keep what a core dump needs when a guest traps.
     pub core_dumps: bool,
+    /// Instances that a profile with a pool has room for at a time.
+    pub instances_max: u32,
 }
 
 impl Default for EngineOptions {
@@ -123,6 +125,7 @@ impl Default for EngineOptions {
             inlining: Inlining::On,
             stack_bytes_max: weft_app::Limits::default().stack_bytes_max,
             core_dumps: false,
+            instances_max: 1024,
         }
     }
 }
@@ -217,7 +220,7 @@ fn configure(profile: Profile, options: EngineOptions) -> Config {
         }
         Profile::Serving(_) => {
             config.epoch_interruption(true);
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options.instances_max)));
         }
     }
     config
@@ -261,7 +264,14 @@ fn stacks(config: &mut Config, guest_bytes: usize) {
 /// The kernel is asked which pages were written (where it can tell, Linux 6.7 on), and only those are reset: one
 /// call that costs less than clearing a single WebAssembly page, and the rest of 128 KiB then holds what a whole
 /// guest of Rust writes. The sizes were measured on small WASI 0.2 components (docs/performance.md).
-fn pool() -> PoolingAllocationConfig {
+///
+/// Of core instances, memories, tables and stacks there is room for as many as so many components need. Memories are
+/// the dearest: each slot takes address space, 4 GiB and guards, and an address space has room for some 30 000.
+fn pool(instances: u32) -> PoolingAllocationConfig {
+    const MEMORIES_EACH: u32 = 2;
+    const TABLES_EACH: u32 = 4;
+    /// What joins two languages in one app instantiates many small modules.
+    const CORE_INSTANCES_EACH: u32 = 64;
     let mut pool = PoolingAllocationConfig::new();
     pool.linear_memory_keep_resident(128 << 10)
         .table_keep_resident(16 << 10)
@@ -271,7 +281,10 @@ fn pool() -> PoolingAllocationConfig {
         .max_memories_per_module(16)
         .max_tables_per_module(8)
         .table_elements(100_000)
-        .total_memories(1000)
-        .total_tables(2000);
+        .total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES_EACH))
+        .total_memories(instances.saturating_mul(MEMORIES_EACH))
+        .total_tables(instances.saturating_mul(TABLES_EACH))
+        .total_stacks(instances);
     pool
 }

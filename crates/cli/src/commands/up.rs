@@ -94,7 +94,7 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
         .any(|component| matches!(component.grants.clock, ClockGrant::Fixed(_)));
     let setup = Setup {
         principals,
-        imports: Imports::Scoped(imports),
+        imports: Imports::Scoped(imports.into()),
         limits: app.limits.clone(),
         stop,
     };

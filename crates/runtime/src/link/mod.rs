@@ -12,6 +12,8 @@ mod modules;
 mod refusal;
 mod slot;
 
+use std::sync::Arc;
+
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 use weft_app::Grants;
@@ -33,7 +35,7 @@ pub enum Imports {
     Own,
     /// Imports belong to the principals that are named here, under names of their own. What is not listed is not
     /// provided.
-    Scoped(Vec<ScopedImport>),
+    Scoped(Arc<[ScopedImport]>),
 }
 
 /// One import of a program that was made of several components.

@@ -1,4 +1,5 @@
 //! What this crate promises at its border.
 
 mod cache;
+mod http;
 mod network;

@@ -141,6 +141,8 @@ const RUST: &[(&str, &str, Target)] = &[
     ("http_client_p3", "http_client_p3", Target::Preview2),
     ("values", "values", Target::Preview2),
     ("values_p3", "values_p3", Target::Preview2),
+    ("web", "web", Target::Preview2),
+    ("web_p3", "web_p3", Target::Preview2),
 ];
 
 /// The guests of other languages: name, language, main source, form.

@@ -88,6 +88,49 @@ impl GuestBody {
     }
 }
 
+/// Why the body of a request is not all there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is larger than it may be.
+    #[error("the body of the request is larger than it may be")]
+    TooLarge,
+    /// It took too long.
+    #[error("the body of the request took too long")]
+    TooSlow,
+    /// The connection broke, or what came on it was no body.
+    #[error("the body of the request broke off")]
+    Broken,
+}
+
+impl From<hyper::Error> for BodyError {
+    fn from(_: hyper::Error) -> Self {
+        Self::Broken
+    }
+}
+
+impl BodyError {
+    /// What the guest is told.
+    fn to_guest(self) -> wasmtime_wasi_http::Error {
+        match self {
+            Self::TooLarge => wasmtime_wasi_http::Error::HttpRequestBodySize(None),
+            Self::TooSlow => wasmtime_wasi_http::Error::ConnectionReadTimeout,
+            Self::Broken => wasmtime_wasi_http::Error::HttpProtocolError,
+        }
+    }
+}
+
+/// A body of a request as the guest reads it.
+pub(super) fn for_guest<B>(
+    body: B,
+) -> impl Body<Data = Bytes, Error = wasmtime_wasi_http::Error> + Send + 'static
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BodyError>,
+{
+    use http_body_util::BodyExt as _;
+    body.map_err(|error| error.into().to_guest())
+}
+
 /// What is left of a body whose guest has ended: in one piece, unless it is large or not all there.
 fn collect(mut body: WasiBody) -> Source {
     let mut cx = Context::from_waker(Waker::noop());

@@ -39,7 +39,7 @@ use crate::prepared::{self, PrepareError};
 use crate::program::{Code, Program};
 use crate::stop::Stop;
 
-pub use body::GuestBody;
+pub use body::{BodyError, GuestBody};
 pub use failure::Failure;
 use instances::Instances;
 pub use pressure::Background;
@@ -216,7 +216,7 @@ impl HttpProgram {
     ) -> Result<Response<GuestBody>, Failure>
     where
         B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<wasmtime_wasi_http::Error>,
+        B::Error: Into<BodyError>,
     {
         let only_head = request.method() == Method::HEAD;
         let (answer, answered) = oneshot::channel();
@@ -234,7 +234,7 @@ impl HttpProgram {
     fn work<B>(&self, request: Request<B>, transport: Transport, answer: work::Answer) -> Work
     where
         B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<wasmtime_wasi_http::Error>,
+        B::Error: Into<BodyError>,
     {
         let inner = self.0.clone();
         let pressure = inner.background.pressure();

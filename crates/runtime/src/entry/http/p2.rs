@@ -8,6 +8,7 @@ use http_body::Body;
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
+use super::body::{BodyError, for_guest};
 use super::failure::Failure;
 use super::instances::{Instance, Kept};
 use super::pressure::Pressure;
@@ -24,7 +25,7 @@ pub(super) async fn answer<B>(
 ) -> Result<(), Failure>
 where
     B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<wasmtime_wasi_http::Error>,
+    B::Error: Into<BodyError>,
 {
     let mut instance = instance(&inner, pressure).await?;
     let scheme = match transport {
@@ -33,7 +34,9 @@ where
     };
     let mut view = instance.store.data_mut().http_view();
     let platform = |error: wasmtime::Error| Failure::platform(format!("{error:#}"));
-    let request = view.new_incoming_request(scheme, request).map_err(platform)?;
+    let request = view
+        .new_incoming_request(scheme, request.map(for_guest))
+        .map_err(platform)?;
     let out = view
         .new_response_outparam_from_callback(move |response| {
             // Whoever waited for it may be gone.

@@ -12,6 +12,7 @@ use wasmtime::component::Accessor;
 use wasmtime_wasi_http::p3;
 use wasmtime_wasi_http::p3::bindings::Service;
 
+use super::body::{BodyError, for_guest};
 use super::failure::Failure;
 use super::instances::{Instance, Kept};
 use super::pressure::Pressure;
@@ -29,7 +30,7 @@ pub(super) async fn answer<B>(
 ) -> Result<(), Failure>
 where
     B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<wasmtime_wasi_http::Error>,
+    B::Error: Into<BodyError>,
 {
     let mut instance = instance(&inner, pressure).await?;
     let request = complete(request, transport);
@@ -66,11 +67,11 @@ async fn respond<B>(
 ) -> wasmtime::Result<()>
 where
     B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<wasmtime_wasi_http::Error>,
+    B::Error: Into<BodyError>,
 {
     let (request, received) = accessor.with(|mut store| {
         let view = store.data_mut().http_view();
-        let (request, received) = p3::Request::from_http(view.hooks, request);
+        let (request, received) = p3::Request::from_http(view.hooks, request.map(for_guest));
         // Boxed, it is known to borrow nothing of the store.
         let received: Received = Box::pin(received);
         view.table.push(request).map(|request| (request, received))

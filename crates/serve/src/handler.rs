@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
+
+use crate::request::RequestBody;
 
 /// Answers requests.
 ///
@@ -24,7 +25,7 @@ pub trait Handler: Send + Sync + 'static {
     /// is gone. Whatever works on the request must end with it.
     fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         about: &About,
     ) -> impl Future<Output = Result<Response<Self::Body>, Fault>>;
 }

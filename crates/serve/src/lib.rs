@@ -6,7 +6,30 @@
 //!
 //! What always holds: a client can cost no more than [`weft_app::trigger::http::HttpLimits`] allow, and a response
 //! never tells a client more than that something went wrong and the id of its request.
+//!
+//! Each thread that serves has a runtime and connections of its own, and a request is answered on the thread of its
+//! connection: no task, channel or lock lies between the bytes that come in and the handler.
 
+mod admin;
+mod admission;
+mod connection;
+mod files;
 pub mod handler;
+mod ids;
+mod listen;
+mod observe;
+pub mod protocol;
+mod request;
+mod router;
+mod server;
+mod settings;
+mod timers;
+mod tls;
+mod worker;
 
+pub use files::FolderError;
 pub use handler::{About, Fault, FaultKind, Handler, RequestId};
+pub use request::RequestBody;
+pub use server::{Ended, Retiring, Server, SiteError, StartError};
+pub use settings::{FaultPages, Notice, Notify, Settings, Site};
+pub use tls::TlsError;

@@ -1,0 +1,160 @@
+//! A connection of HTTP/1: the gate, the parser behind it, and the time limits around both.
+//!
+//! An idle connection that stays idle is put away: of parser and buffers nothing is kept, only the socket, until
+//! bytes come.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+
+use super::gate::Gate;
+use super::link::{Link, Phase};
+use super::{Peer, Stream, linger};
+use crate::handler::Handler;
+use crate::protocol::Refusal;
+use crate::request::answer;
+use crate::timers::Alarm;
+use crate::worker::Worker;
+
+/// How long a connection is idle before it is put away.
+const DOZE: Duration = Duration::from_secs(1);
+
+/// How long an idle connection is still listened to when the server ends: a request may be on its way.
+pub(super) const QUIET: Duration = Duration::from_millis(250);
+
+/// Why the parser is not polled any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The connection has ended, or ends now.
+    Over,
+    /// Nothing came for a while.
+    Doze,
+    /// Something went wrong in the middle of a response, or time is over.
+    Abort,
+}
+
+/// Serves a connection of HTTP/1 to its end.
+pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, peer: Rc<Peer>, stream: Stream, read: Vec<u8>) {
+    let link = Rc::new(Link::new(Instant::now()));
+    let driver = Driver {
+        alarm: worker.timers.alarm(),
+        link: Rc::clone(&link),
+        worker: Rc::clone(&worker),
+    };
+    let mut gate = Gate::new(stream, Rc::clone(&link), worker.bounds, read);
+    loop {
+        if !poll_fn(|context| driver.poll_asleep(&mut gate, context)).await {
+            break;
+        }
+        let service = service_fn(|request| answer(Rc::clone(&worker), Rc::clone(&peer), Rc::clone(&link), request));
+        let mut http = Box::new(worker.http1.serve_connection(TokioIo::new(gate), service));
+        let end = poll_fn(|context| driver.poll(&mut *http, context)).await;
+        let parts = http.into_parts();
+        gate = parts.io.into_inner();
+        if end == End::Abort || (end == End::Over && link.is_broken.get()) {
+            gate.into_stream().abort();
+            return;
+        }
+        if end == End::Over {
+            break;
+        }
+        gate.give_back(&parts.read_buf);
+        gate.shrink();
+    }
+    if !link.is_at_end.get() {
+        linger(&worker, &driver.alarm, gate.into_stream()).await;
+    }
+}
+
+struct Driver<H> {
+    alarm: Alarm,
+    link: Rc<Link>,
+    worker: Rc<Worker<H>>,
+}
+
+impl<H: Handler> Driver<H> {
+    /// Waits for bytes without a parser: whether there are any.
+    fn poll_asleep(&self, gate: &mut Gate<Stream>, context: &mut Context<'_>) -> Poll<bool> {
+        match gate.poll_first_bytes(context) {
+            Poll::Ready(Ok(are_there)) => return Poll::Ready(are_there),
+            Poll::Ready(Err(_)) => return Poll::Ready(false),
+            Poll::Pending => {}
+        }
+        let until = self.idle_until();
+        if self.worker.is_stopping.get() || Instant::now() >= until {
+            return Poll::Ready(false);
+        }
+        self.alarm.set(Some(until), context);
+        Poll::Pending
+    }
+
+    /// Polls the parser and everything behind it, and sees to the time limits.
+    fn poll<F: Future + Unpin>(&self, http: &mut F, context: &mut Context<'_>) -> Poll<End> {
+        loop {
+            if Pin::new(&mut *http).poll(context).is_ready() {
+                return Poll::Ready(End::Over);
+            }
+            if self.worker.is_stopping.get() {
+                return Poll::Ready(End::Abort);
+            }
+            let due = self.due();
+            // While requests follow one another, no deadline is ever near, and the clock need not be asked.
+            if due.is_none_or(|due| !self.alarm.may_be_due(due)) {
+                self.alarm.set(due, context);
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if let Some(due) = due
+                && now < due
+            {
+                self.alarm.set(Some(due), context);
+                return Poll::Pending;
+            }
+            match self.link.phase.get() {
+                Phase::Idle if now >= self.idle_until() => return Poll::Ready(End::Over),
+                Phase::Idle if self.link.is_quiet() => return Poll::Ready(End::Doze),
+                Phase::Head if !self.has_refused() => self.link.to_refuse.set(Some(Refusal::TooSlow)),
+                Phase::Responding => return Poll::Ready(End::Abort),
+                // Nothing moved since the gate was told, or the parser waits for something else: it had its time.
+                Phase::Head | Phase::Idle => return Poll::Ready(End::Abort),
+                // Whoever works on it was asked a moment ago, and will set another time.
+                Phase::Working => {
+                    self.alarm.set(Some(now + Duration::from_millis(10)), context);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn has_refused(&self) -> bool {
+        self.link.to_refuse.get().is_some() || self.link.refused.get().is_some()
+    }
+
+    /// When something is to happen if nothing else does before.
+    fn due(&self) -> Option<Instant> {
+        let limits = &self.worker.limits;
+        let since = self.link.since.get();
+        match self.link.phase.get() {
+            Phase::Idle if self.worker.draining.get().is_some() => Some(self.idle_until()),
+            Phase::Idle if self.link.is_write_blocked.get() => Some(since + limits.body_timeout),
+            Phase::Idle => Some(since + DOZE.min(limits.idle_timeout)),
+            Phase::Head => Some(since + limits.head_timeout),
+            Phase::Working => self.link.wanted.get(),
+            Phase::Responding => Some((self.link.moved() + limits.body_timeout).min(since + limits.total_timeout)),
+        }
+    }
+
+    /// When an idle connection is closed.
+    fn idle_until(&self) -> Instant {
+        let until = self.link.since.get() + self.worker.limits.idle_timeout;
+        match self.worker.draining.get() {
+            Some(since) => until.min(since + QUIET),
+            None => until,
+        }
+    }
+}

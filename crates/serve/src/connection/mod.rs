@@ -1,0 +1,191 @@
+//! One connection from its first byte to its last: who the client is, whether it is encrypted, which HTTP it speaks.
+
+mod gate;
+mod http1;
+mod http2;
+mod link;
+mod meter;
+mod stream;
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
+use tokio_rustls::TlsAcceptor;
+use weft_app::trigger::http::ProxyProtocol;
+
+use crate::handler::Handler;
+use crate::listen::Opened;
+use crate::protocol::proxy;
+use crate::timers::Alarm;
+use crate::worker::Worker;
+pub(crate) use link::{Link, Phase};
+pub(crate) use stream::{Socket, Stream};
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) client: Option<SocketAddr>,
+    pub(crate) is_encrypted: bool,
+}
+
+/// How every connection of HTTP/2 begins.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long a connection is read from after its last response, so that the response is not lost with what the
+/// client was still sending.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes that are read and thrown away meanwhile.
+const LINGER_BYTES_MAX: usize = 1 << 20;
+
+/// Serves a connection to its end.
+pub(crate) async fn serve<H: Handler>(
+    worker: Rc<Worker<H>>,
+    mut socket: Socket,
+    opened: Rc<Opened>,
+    client: Option<SocketAddr>,
+) {
+    let alarm = worker.timers.alarm();
+    let until = Instant::now() + worker.limits.head_timeout;
+    let mut client = client;
+    if opened.proxy_protocol == ProxyProtocol::Required {
+        match within(&worker, &alarm, until, read_proxy(&mut socket)).await {
+            Some(Ok(named)) => client = named.or(client),
+            Some(Err(_)) | None => return,
+        }
+    }
+    let Some(tls) = &opened.tls else {
+        let peer = Rc::new(Peer {
+            client,
+            is_encrypted: false,
+        });
+        let mut read = Vec::new();
+        let until = Instant::now() + worker.limits.idle_timeout;
+        let is_http2 = match within(&worker, &alarm, until, speaks_http2(&mut socket, &mut read)).await {
+            Some(Ok(is_http2)) => is_http2,
+            Some(Err(_)) | None => return,
+        };
+        let stream = Stream::Plain(socket);
+        drop(alarm);
+        return if is_http2 {
+            Box::pin(http2::serve(worker, peer, stream, read)).await;
+        } else {
+            Box::pin(http1::serve(worker, peer, stream, read)).await;
+        };
+    };
+    let acceptor = TlsAcceptor::from(tls.current());
+    let stream = match within(&worker, &alarm, until, Box::pin(acceptor.accept(socket))).await {
+        Some(Ok(stream)) => stream,
+        Some(Err(_)) | None => return,
+    };
+    let peer = Rc::new(Peer {
+        client,
+        is_encrypted: true,
+    });
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let stream = Stream::Encrypted(Box::new(stream));
+    drop(alarm);
+    if is_http2 {
+        Box::pin(http2::serve(worker, peer, stream, Vec::new())).await;
+    } else {
+        Box::pin(http1::serve(worker, peer, stream, Vec::new())).await;
+    }
+}
+
+/// What a future gives, unless its time is over or the server ends first.
+async fn within<H: Handler, T>(
+    worker: &Worker<H>,
+    alarm: &Alarm,
+    until: Instant,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        if let Poll::Ready(done) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(done));
+        }
+        let until = match worker.draining.get() {
+            Some(since) => until.min(since + http1::QUIET),
+            None => until,
+        };
+        if worker.is_stopping.get() || Instant::now() >= until {
+            return Poll::Ready(None);
+        }
+        alarm.set(Some(until), context);
+        Poll::Pending
+    })
+    .await
+}
+
+/// Reads the header of the PROXY protocol and not a byte more.
+async fn read_proxy(socket: &mut Socket) -> std::io::Result<Option<SocketAddr>> {
+    let not_proxy = || std::io::Error::from(std::io::ErrorKind::InvalidData);
+    let mut read = Vec::with_capacity(128);
+    loop {
+        match proxy::scan(&read).map_err(|_| not_proxy())? {
+            proxy::Found::Whole { client, .. } => return Ok(client),
+            proxy::Found::Partial => {}
+        }
+        let more = proxy::bytes_to_read(&read);
+        let had = read.len();
+        read.resize(had + more, 0);
+        let room = read.get_mut(had..).unwrap_or_default();
+        socket.read_exact(room).await?;
+    }
+}
+
+/// Reads until it is clear which HTTP a client speaks; what was read.
+async fn speaks_http2(socket: &mut Socket, read: &mut Vec<u8>) -> std::io::Result<bool> {
+    loop {
+        let is_end = poll_fn(|context| {
+            let mut room = [0; 2048];
+            let mut buffer = ReadBuf::new(&mut room);
+            Pin::new(&mut *socket).poll_read(context, &mut buffer).map_ok(|()| {
+                read.extend_from_slice(buffer.filled());
+                buffer.filled().is_empty()
+            })
+        })
+        .await?;
+        if is_end && read.is_empty() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if is_end || !PREFACE.starts_with(read.get(..PREFACE.len()).unwrap_or(read)) {
+            return Ok(false);
+        }
+        if read.len() >= PREFACE.len() {
+            return Ok(true);
+        }
+    }
+}
+
+/// Says goodbye: nothing more is sent, and what the client still sends is thrown away for a while.
+async fn linger<H: Handler>(worker: &Worker<H>, alarm: &Alarm, mut stream: Stream) {
+    let goodbye = async {
+        if stream.shutdown().await.is_err() {
+            return;
+        }
+        let mut room = [0; 4096];
+        let mut read = 0;
+        while read < LINGER_BYTES_MAX {
+            match stream.read(&mut room).await {
+                Ok(1..) => read += room.len(),
+                Ok(0) | Err(_) => return,
+            }
+        }
+    };
+    let until = Instant::now() + LINGER;
+    let mut goodbye = pin!(goodbye);
+    poll_fn(|context| {
+        if goodbye.as_mut().poll(context).is_ready() || worker.is_stopping.get() || Instant::now() >= until {
+            return Poll::Ready(());
+        }
+        alarm.set(Some(until), context);
+        Poll::Pending
+    })
+    .await;
+}

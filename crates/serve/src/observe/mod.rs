@@ -1,0 +1,9 @@
+//! What is known about requests afterwards: numbers for the admin listener, and a line for the access log.
+
+mod access_log;
+mod metrics;
+mod record;
+
+pub(crate) use access_log::{LogSender, Line, start as start_log};
+pub(crate) use metrics::{Metrics, RouteCounts, ThreadCounts, render};
+pub(crate) use record::{Books, Record, RouteTable};

@@ -40,6 +40,7 @@ pub(crate) enum Verbosity {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(Box<commands::run::Arguments>),
+    Serve(Box<commands::serve::Arguments>),
     Up(Box<commands::up::Arguments>),
     Check(commands::check::Arguments),
     Graph(commands::graph::Arguments),

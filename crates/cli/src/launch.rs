@@ -16,11 +16,24 @@ pub(crate) fn http_client(
     grant: &HttpGrant,
     denials: &DenialLog,
 ) -> Option<Box<dyn weft_runtime::WasiHttpHooks>> {
+    Some(Box::new(client(grant, denials)?))
+}
+
+/// As [`http_client`], for any number of instances that share its connections.
+pub(crate) fn http_clients(
+    grant: &HttpGrant,
+    denials: &DenialLog,
+) -> Option<weft_runtime::entry::http::HttpClients> {
+    let client = client(grant, denials)?;
+    Some(std::sync::Arc::new(move || Box::new(client.clone())))
+}
+
+fn client(grant: &HttpGrant, denials: &DenialLog) -> Option<weft_services::http_client::Client> {
     if grant.origins.is_empty() {
         return None;
     }
     let denials = denials.clone();
-    Some(Box::new(weft_services::http_client::Client::new(
+    Some(weft_services::http_client::Client::new(
         grant.clone(),
         move |denial| {
             let weft_services::http_client::Denial {
@@ -34,7 +47,7 @@ pub(crate) fn http_client(
                 flag,
             });
         },
-    )))
+    ))
 }
 
 /// Drives the run on this thread. With a fixed clock time stands still, and jumps to the next moment that the

@@ -37,6 +37,15 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// Waits until the artifact is in the cache, and says where it could not be kept.
+    pub(crate) fn stored(self) -> Result<(), Report> {
+        match self.storing.map(JoinHandle::join) {
+            Some(Ok(Err(error))) => Err(Report::failed("the artifact cannot be kept").caused_by(error)),
+            Some(Err(_)) => Err(Report::failed("the thread that kept the artifact panicked")),
+            Some(Ok(Ok(()))) | None => Ok(()),
+        }
+    }
+
     /// Waits until the artifact is in the cache. A cache that cannot be written costs time, not results.
     pub(crate) fn finish_storing(self, output: &Output) {
         match self.storing.map(JoinHandle::join) {
@@ -137,7 +146,29 @@ impl Engines {
 }
 
 pub(crate) fn new_engine(profile: Profile, options: EngineOptions) -> Result<Engine, Report> {
+    match profile {
+        Profile::Serving(_) => shared_engine(profile, options),
+        _ => start_engine(profile, options),
+    }
+}
+
+fn start_engine(profile: Profile, options: EngineOptions) -> Result<Engine, Report> {
     Engine::new(profile, options).map_err(|error| Report::failed("cannot start the engine").caused_by(error))
+}
+
+/// An engine for serving. The pool of each takes terabytes of address space, so all programs of a kind share one, also
+/// those that are loaded later.
+fn shared_engine(profile: Profile, options: EngineOptions) -> Result<Engine, Report> {
+    type Known = Vec<(Profile, EngineOptions, Engine)>;
+    static KNOWN: parking_lot::Mutex<Known> = parking_lot::Mutex::new(Vec::new());
+    let mut known = KNOWN.lock();
+    let is_it = |(of, with, _): &&(Profile, EngineOptions, Engine)| (*of, *with) == (profile, options);
+    if let Some((_, _, engine)) = known.iter().find(is_it) {
+        return Ok(engine.clone());
+    }
+    let engine = start_engine(profile, options)?;
+    known.push((profile, options, engine.clone()));
+    Ok(engine)
 }
 
 /// Compiles within bounds: [`Watch`] ends the process when they are passed.

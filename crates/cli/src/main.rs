@@ -13,10 +13,15 @@ mod launch;
 mod load;
 mod output;
 mod report;
+mod serving;
 mod settings;
 mod watch;
 
 use std::process::ExitCode;
+
+/// A request is some two hundred small allocations, made and freed on one thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = match args::parse() {

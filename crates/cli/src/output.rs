@@ -80,6 +80,13 @@ impl Output {
         }
     }
 
+    /// Something that whoever runs the command wants to know.
+    pub(crate) fn note(&self, message: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            self.say(&format!("{}\n", part(message)));
+        }
+    }
+
     /// Something for whoever asked for details.
     pub(crate) fn detail(&self, message: &str) {
         if self.verbosity >= Verbosity::Verbose {

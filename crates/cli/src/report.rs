@@ -57,6 +57,15 @@ impl Report {
         self
     }
 
+    /// The same as the cause of something larger.
+    pub(crate) fn within(self, mut larger: Self) -> Self {
+        larger.causes.push(self.message);
+        larger.causes.extend(self.causes);
+        larger.trap = self.trap;
+        larger.hints.extend(self.hints);
+        larger
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self

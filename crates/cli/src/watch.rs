@@ -18,6 +18,7 @@ use crate::exit_code::Code;
 use crate::launch::report_limit;
 use crate::output::Output;
 use crate::report::Report;
+use crate::serving::Wish;
 
 /// How long a run may take to end by itself once it was asked to.
 const GRACE: Duration = Duration::from_millis(50);
@@ -68,6 +69,8 @@ enum Phase {
         bounds: CompileBounds,
     },
     Running(Running),
+    /// Signals are for the server: it is asked to end once, and ended the second time.
+    Serving(std::sync::mpsc::Sender<Wish>),
     /// The run was asked to end; at this moment the process ends with this report.
     Ending {
         at: Instant,
@@ -84,13 +87,17 @@ struct Running {
     observed: bool,
 }
 
-/// Ends a phase when dropped.
+/// Ends a phase when dropped: what was before goes on.
 #[derive(Debug)]
-pub(crate) struct PhaseGuard<'a>(&'a Watch);
+pub(crate) struct PhaseGuard<'a> {
+    watch: &'a Watch,
+    before: Phase,
+}
 
 impl Drop for PhaseGuard<'_> {
     fn drop(&mut self) {
-        self.0.enter(Phase::Idle);
+        let before = std::mem::replace(&mut self.before, Phase::Idle);
+        self.watch.enter(before);
     }
 }
 
@@ -118,36 +125,43 @@ impl Watch {
 
     /// Bounds a compilation, and shows that it goes on.
     pub(crate) fn compiling(&self, name: &str, size: u64, bounds: CompileBounds) -> PhaseGuard<'_> {
-        self.enter(Phase::Compiling {
+        let before = self.enter(Phase::Compiling {
             name: name.to_owned(),
             size,
             started: Instant::now(),
             bounds,
         });
-        PhaseGuard(self)
+        PhaseGuard { watch: self, before }
     }
 
     /// Bounds a run in time. `observed`: something is written when it ends, which takes a moment.
     pub(crate) fn running(&self, engine: &Engine, limits: &Limits, observed: bool) -> PhaseGuard<'_> {
-        self.enter(Phase::Running(Running {
+        let before = self.enter(Phase::Running(Running {
             engine: engine.clone(),
             started: Instant::now(),
             cpu_started: cpu_time(),
             limits: limits.clone(),
             observed,
         }));
-        PhaseGuard(self)
+        PhaseGuard { watch: self, before }
     }
 
-    fn enter(&self, phase: Phase) {
+    /// From here on a signal asks the server to end, and only a second one ends the process.
+    pub(crate) fn serving(&self, wishes: std::sync::mpsc::Sender<Wish>) {
+        self.enter(Phase::Serving(wishes));
+    }
+
+    /// Enters a phase, and gives the one before.
+    fn enter(&self, phase: Phase) -> Phase {
         let mut current = self.shared.phase.lock();
         if matches!(*current, Phase::Compiling { .. }) {
             self.shared.output.clear_progress();
         }
-        *current = phase;
+        let before = std::mem::replace(&mut *current, phase);
         drop(current);
         // A full pipe means that the thread is about to look anyway.
         let _ = rustix::io::write(&self.shared.wake, &[0]);
+        before
     }
 }
 
@@ -203,7 +217,7 @@ impl Shared {
     fn step(&self, spinner: usize) -> Option<Duration> {
         let mut phase = self.phase.lock();
         match &*phase {
-            Phase::Idle => None,
+            Phase::Idle | Phase::Serving(_) => None,
             Phase::Compiling {
                 name,
                 size,
@@ -259,6 +273,11 @@ impl Shared {
         let mut phase = self.phase.lock();
         *phase = match &*phase {
             Phase::Running(running) => self.end(running, reason),
+            Phase::Serving(wishes) => {
+                // A server that is gone needs no asking.
+                let _ = wishes.send(Wish::End);
+                Phase::Idle
+            }
             // Nothing is being run, or the user asks for the second time.
             Phase::Idle | Phase::Compiling { .. } | Phase::Ending { .. } => self.end_process(&reason),
         };

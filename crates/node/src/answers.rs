@@ -1,9 +1,10 @@
 //! What answers the requests of a served app: for each route its component.
 //!
 //! The border between the front (`weft_serve`), which knows no WebAssembly, and the ways into guests
-//! (`weft_runtime::entry::http`), which know no routes. What went wrong in a guest is told here once, to whoever
-//! keeps the log; the front gets only what kind of failure it was.
+//! (`weft_runtime::entry::http`), which know no routes. A failure of a guest becomes a kind, by which the front picks
+//! a status, and a text for the log that names the component and where it was.
 
+use std::fmt::Write as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,48 +12,166 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
+use weft_app::Name;
 use weft_runtime::entry::http::{BodyError, Failure, GuestBody, HttpProgram, Transport};
-use weft_serve::{About, Fault, FaultKind, Handler};
+use weft_runtime::trap::TrapReport;
+use weft_serve::{About, Fault, FaultKind, Handler, RequestBody};
 
-/// Told about every failure of a guest, with the name of the route and what is known about the request.
-pub type Tell = Arc<dyn Fn(&About, &str, &Failure) + Send + Sync>;
+/// Functions of a guest's stack that the log gets.
+const FRAMES_MAX: usize = 32;
 
 /// The components behind the routes of an app, in the order of its routes.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Answers {
     routes: Arc<[Answer]>,
-    tell: Tell,
 }
 
 /// What answers the requests of one route.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    /// The name of its component, for the log.
-    pub component: String,
-    /// The component; none where the route leads to files, which the front serves itself.
-    pub program: Option<HttpProgram>,
-}
-
-impl std::fmt::Debug for Answers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answers").field("routes", &self.routes).finish_non_exhaustive()
-    }
+pub enum Answer {
+    /// A component.
+    Component {
+        /// Its name, for the log.
+        name: Name,
+        /// The component.
+        program: HttpProgram,
+    },
+    /// The front itself, from files.
+    Files,
 }
 
 impl Answers {
     /// What answers, for each route of an app in their order.
     #[must_use]
-    pub fn new(routes: Vec<Answer>, tell: Tell) -> Self {
+    pub fn new(routes: Vec<Answer>) -> Self {
         Self {
             routes: routes.into(),
-            tell,
         }
     }
 
     /// Ends instances that were kept for longer than they may. Call it from time to time.
     pub fn sweep(&self) {
-        for program in self.routes.iter().filter_map(|answer| answer.program.as_ref()) {
-            program.sweep();
+        for answer in self.routes.iter() {
+            if let Answer::Component { program, .. } = answer {
+                program.sweep();
+            }
+        }
+    }
+}
+
+impl Handler for Answers {
+    type Body = AnswerBody;
+
+    async fn handle(
+        &self,
+        request: Request<RequestBody>,
+        about: &About,
+    ) -> Result<Response<AnswerBody>, Fault> {
+        let Some(Answer::Component { name, program }) = self.routes.get(about.route) else {
+            return Err(Fault {
+                kind: FaultKind::Platform,
+                detail: format!("route {} has no component", about.route),
+            });
+        };
+        let transport = if about.encrypted {
+            Transport::Encrypted
+        } else {
+            Transport::Plain
+        };
+        match program.handle(request.map(ForGuest), transport).await {
+            Ok(response) => Ok(response.map(|body| AnswerBody {
+                body,
+                component: name.clone(),
+            })),
+            Err(failure) => Err(fault(name, &failure)),
+        }
+    }
+}
+
+/// The body of a response, whose failures name the component.
+#[derive(Debug)]
+pub struct AnswerBody {
+    body: GuestBody,
+    component: Name,
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        Poll::Ready(frame.map(|frame| frame.map_err(|failure| fault(&self.component, &failure))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of a request, whose failures the guest is told.
+#[derive(Debug)]
+struct ForGuest(RequestBody);
+
+impl Body for ForGuest {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.0).poll_frame(context));
+        Poll::Ready(frame.map(|frame| {
+            frame.map_err(|fault| match fault.kind {
+                FaultKind::TooLarge => BodyError::TooLarge,
+                FaultKind::ClientTooSlow => BodyError::TooSlow,
+                _ => BodyError::Broken,
+            })
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+fn fault(component: &Name, failure: &Failure) -> Fault {
+    let kind = match failure {
+        Failure::Trap(_) | Failure::Exit(_) | Failure::NoResponse | Failure::Refused(_) => FaultKind::Guest,
+        Failure::Limit(..) => FaultKind::Limit,
+        Failure::BadResponse(_) => FaultKind::BadResponse,
+        Failure::NoRoom(_) => FaultKind::Busy,
+        Failure::Platform(_) => FaultKind::Platform,
+    };
+    let mut detail = format!("component `{component}`: {failure}");
+    if let Failure::Trap(trap) | Failure::Limit(_, Some(trap)) = failure {
+        show_stack(&mut detail, trap);
+    }
+    Fault { kind, detail }
+}
+
+fn show_stack(out: &mut String, trap: &TrapReport) {
+    for (number, frame) in trap.frames.iter().take(FRAMES_MAX).enumerate() {
+        let module = frame
+            .module
+            .as_deref()
+            .map_or(String::new(), |module| format!("{module}!"));
+        // Writing to text cannot fail.
+        let _ = write!(out, "\n  {number:>3}: {module}{}", frame.function);
+        for place in &frame.source {
+            let _ = write!(out, "\n         at {place}");
         }
     }
 }

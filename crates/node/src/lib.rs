@@ -2,11 +2,12 @@
 //!
 //! The recipe is [`assemble`]: open the manifest, get the bytes of every component, plan, hold the plan against
 //! the lock file, join. The command line calls it and shows what comes back; it prints nothing itself, and reads
-//! the environment only through a function that it is given.
+//! the environment only through a function that it is given. [`Answers`] is what a served app is to the front.
 //!
 //! What always holds: nothing runs that the lock file does not allow, and every problem that has a place in the
 //! manifest is told with it.
 
+pub mod answers;
 mod assemble;
 mod diagnose;
 mod files;
@@ -14,6 +15,7 @@ mod folder;
 mod lock;
 mod parts;
 
+pub use answers::{Answer, Answers};
 pub use assemble::{Assembled, Planned, assemble, plan};
 pub use files::write_whole;
 pub use folder::{Failure, Opened, open};

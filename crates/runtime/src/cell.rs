@@ -33,6 +33,17 @@ pub struct Setup {
     pub limits: Limits,
     /// How to end the run from outside.
     pub stop: Stop,
+    /// Whose the thread is on which the guest runs.
+    pub thread: Thread,
+}
+
+/// Whose the thread is on which a guest runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thread {
+    /// The guest has it to itself: a call that waits for a disk may hold it.
+    Own,
+    /// Others use it too: what waits for a disk goes to threads that are there for that.
+    Shared,
 }
 
 /// What one component of a run may do.
@@ -141,6 +152,7 @@ fn build(setup: Setup) -> Result<Cell, SetupError> {
         imports,
         limits,
         stop,
+        thread,
     } = setup;
     let known = principals.len();
     let names_unknown = |imports: &[ScopedImport]| imports.iter().any(|import| import.principal >= known);
@@ -152,7 +164,7 @@ fn build(setup: Setup) -> Result<Cell, SetupError> {
     table.set_max_capacity(limits.handles_max);
     let principals = principals
         .into_iter()
-        .map(|principal| build_principal(principal, &limits, allowance.clone()))
+        .map(|principal| build_principal(principal, &limits, allowance.clone(), thread))
         .collect::<Result<_, _>>()?;
     Ok(Cell {
         principals,
@@ -168,6 +180,7 @@ fn build_principal(
     setup: PrincipalSetup,
     limits: &Limits,
     allowance: Arc<OutputAllowance>,
+    thread: Thread,
 ) -> Result<Principal, SetupError> {
     let PrincipalSetup {
         grants,
@@ -177,9 +190,10 @@ fn build_principal(
     } = setup;
     let network = NetworkPolicy::new(grants.network.clone(), denials.clone());
     let mut wasi = WasiCtxBuilder::new();
-    // The guest has the thread to itself: file calls need no detour over a pool. Where the clock is virtual,
-    // waiting must not block either, since time moves only when the thread has nothing to do.
-    wasi.allow_blocking_current_thread(!matches!(grants.clock, ClockGrant::Fixed(_)));
+    // On a thread of its own file calls need no detour over a pool. Where the clock is virtual, waiting must not
+    // block either, since time moves only when the thread has nothing to do.
+    let may_block = thread == Thread::Own && !matches!(grants.clock, ClockGrant::Fixed(_));
+    wasi.allow_blocking_current_thread(may_block);
     wasi.args(&arguments);
     wasi.envs(&grants.environment.variables);
     network.install(&mut wasi);

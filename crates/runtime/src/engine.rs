@@ -39,6 +39,18 @@ pub enum Concurrency {
 }
 
 impl Profile {
+    /// The names of all profiles.
+    pub const NAMES: [&'static str; 8] = [
+        "command",
+        "command-concurrent",
+        "metered",
+        "metered-concurrent",
+        "sampled",
+        "sampled-concurrent",
+        "serving",
+        "serving-concurrent",
+    ];
+
     /// The name used in files and messages.
     pub fn name(self) -> &'static str {
         match self {
@@ -107,7 +119,7 @@ impl Inlining {
 }
 
 /// Choices besides the purpose.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineOptions {
     /// Whether functions are inlined. Artifacts run only on an engine of the same choice.
     pub inlining: Inlining,
@@ -171,6 +183,11 @@ impl Engine {
         let mut hasher = DefaultHasher::new();
         self.inner.precompile_compatibility_hash().hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// Whether both are the same engine, and not only set up alike.
+    pub fn is_same(&self, other: &Self) -> bool {
+        wasmtime::Engine::same(&self.inner, &other.inner)
     }
 
     /// Ends the current epoch: guests under an epoch-checking profile look up at their next loop or call.

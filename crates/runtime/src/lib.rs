@@ -31,7 +31,7 @@ pub mod sampling;
 pub mod trap;
 pub mod wave;
 
-pub use cell::{PrincipalSetup, Setup};
+pub use cell::{PrincipalSetup, Setup, Thread};
 pub use engine::{Concurrency, Engine, EngineOptions, Inlining, Profile};
 pub use entry::{Outcome, run};
 pub use link::{Imports, ScopedImport};

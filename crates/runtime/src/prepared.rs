@@ -14,7 +14,7 @@ use wasmtime::component::{Component, Instance, InstancePre};
 use wasmtime_wasi_http::WasiHttpHooks;
 use weft_app::{Grants, Limits};
 
-use crate::cell::{self, Cell, PrincipalSetup, Setup};
+use crate::cell::{self, Cell, PrincipalSetup, Setup, Thread};
 use crate::denial::DenialLog;
 use crate::engine::Engine;
 use crate::error::SetupError;
@@ -140,6 +140,7 @@ impl Prepared {
                 imports: Imports::Own,
                 limits,
                 stop,
+                thread: Thread::Own,
             },
         )?;
         if self.engine.checks_epochs() {

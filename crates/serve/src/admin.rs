@@ -36,30 +36,38 @@ pub(crate) fn start<H: Send + Sync + 'static>(
     shared: Arc<Shared<H>>,
     until: watch::Receiver<()>,
 ) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
-        let mut until = until;
-        runtime.block_on(async {
-            tokio::select! {
-                () = accept(socket, shared) => {}
-                _ = until.changed() => {}
-            }
-        });
-    })
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("admin".to_owned())
+        .spawn(move || {
+            let mut until = until;
+            runtime.block_on(async {
+                tokio::select! {
+                    () = accept(socket, shared) => {}
+                    _ = until.changed() => {}
+                }
+            });
+        })
 }
 
 async fn accept<H: Send + Sync + 'static>(socket: Bound, shared: Arc<Shared<H>>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     match socket {
         Bound::Tcp(socket) => {
-            let Ok(listener) = TcpListener::from_std(socket) else { return };
+            let Ok(listener) = TcpListener::from_std(socket) else {
+                return;
+            };
             loop {
                 let accepted = listener.accept().await.map(|(stream, _)| stream);
                 serve(accepted, &shared, &room).await;
             }
         }
         Bound::Unix(socket) => {
-            let Ok(listener) = UnixListener::from_std(socket) else { return };
+            let Ok(listener) = UnixListener::from_std(socket) else {
+                return;
+            };
             loop {
                 let accepted = listener.accept().await.map(|(stream, _)| stream);
                 serve(accepted, &shared, &room).await;
@@ -76,13 +84,18 @@ where
     let Ok(stream) = accepted else {
         return tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    let Ok(permit) = Arc::clone(room).acquire_owned().await else { return };
+    let Ok(permit) = Arc::clone(room).acquire_owned().await else {
+        return;
+    };
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         let _permit = permit;
         let service = service_fn(|request| std::future::ready(answer(&shared, &request)));
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10)).max_buf_size(16 << 10);
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(10))
+            .max_buf_size(16 << 10);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         // A connection that ends badly is its client's loss.
         let _ended = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
@@ -91,7 +104,10 @@ where
 
 fn answer<H>(shared: &Shared<H>, request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        return Ok(page(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned()));
+        return Ok(page(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "only GET and HEAD\n".to_owned(),
+        ));
     }
     Ok(match request.uri().path() {
         "/livez" => page(StatusCode::OK, "live\n".to_owned()),
@@ -104,7 +120,10 @@ fn answer<H>(shared: &Shared<H>, request: &Request<Incoming>) -> Result<Response
             response.headers_mut().insert(CONTENT_TYPE, kind);
             response
         }
-        _ => page(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n".to_owned()),
+        _ => page(
+            StatusCode::NOT_FOUND,
+            "there are /livez, /readyz and /metrics\n".to_owned(),
+        ),
     })
 }
 
@@ -112,7 +131,10 @@ fn page(status: StatusCode, text: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

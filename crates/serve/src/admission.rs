@@ -73,7 +73,10 @@ impl Admission {
 
     /// Requests that have entered, and requests that wait.
     pub(crate) fn count(&self) -> (usize, usize) {
-        (self.inside.load(Ordering::Relaxed), self.waiting.load(Ordering::Relaxed))
+        (
+            self.inside.load(Ordering::Relaxed),
+            self.waiting.load(Ordering::Relaxed),
+        )
     }
 
     fn take(&self) -> bool {
@@ -218,7 +221,9 @@ mod tests {
         assert!(poll(&mut first).is_pending());
         drop(inside);
         assert!(poll(&mut second).is_pending());
-        let Poll::Ready(permit) = poll(&mut first) else { panic!("the first one waits") };
+        let Poll::Ready(permit) = poll(&mut first) else {
+            panic!("the first one waits")
+        };
         assert_eq!(admission.count(), (1, 1));
         drop(permit);
         assert!(poll(&mut second).is_ready());

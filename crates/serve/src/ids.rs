@@ -50,7 +50,11 @@ impl Ids {
         for _ in 0..BLOCK {
             let id = u128::from(self.high.u64(..)) << 64 | u128::from(self.low.u64(..));
             self.block.push(RequestId(id));
-            text.extend(id.to_be_bytes().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+            text.extend(
+                id.to_be_bytes()
+                    .iter()
+                    .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]),
+            );
         }
         self.text = text.freeze();
     }
@@ -62,7 +66,11 @@ pub(crate) fn header(text: Bytes) -> HeaderValue {
 }
 
 fn digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'a' + value - 10 }
+    if value < 10 {
+        b'0' + value
+    } else {
+        b'a' + value - 10
+    }
 }
 
 #[cfg(test)]

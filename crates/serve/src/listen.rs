@@ -219,7 +219,11 @@ impl<H: Handler> Drop for Open<H> {
     fn drop(&mut self) {
         self.0.count_closed();
         if std::thread::panicking() {
-            self.0.shared.metrics.panics.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0
+                .shared
+                .metrics
+                .panics
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             (self.0.shared.notify)(Notice::ConnectionPanicked);
         }
     }

@@ -1,6 +1,5 @@
 //! Which route answers a request.
 
-
 use http::{HeaderValue, Method};
 use weft_app::trigger::http::Route;
 
@@ -74,7 +73,10 @@ impl Entry {
             .filter_map(|method| Method::from_bytes(method.as_bytes()).ok())
             .collect();
         let entry = |hosts| Self {
-            route: Route { hosts, ..route.clone() },
+            route: Route {
+                hosts,
+                ..route.clone()
+            },
             methods: methods.clone(),
             number,
         };
@@ -85,7 +87,10 @@ impl Entry {
     }
 
     fn has_host(&self, host: &str) -> bool {
-        self.route.hosts.first().is_none_or(|pattern| pattern.matches(host))
+        self.route
+            .hosts
+            .first()
+            .is_none_or(|pattern| pattern.matches(host))
     }
 
     fn host_rank(&self) -> (bool, bool, usize) {

@@ -109,7 +109,10 @@ impl Retiring {
     /// Waits until nothing uses the old site any more, and its handler is gone: whether that happened in time.
     #[must_use]
     pub fn wait(&self, timeout: Duration) -> bool {
-        matches!(self.0.recv_timeout(timeout), Err(mpsc::RecvTimeoutError::Disconnected))
+        matches!(
+            self.0.recv_timeout(timeout),
+            Err(mpsc::RecvTimeoutError::Disconnected)
+        )
     }
 }
 
@@ -155,7 +158,9 @@ impl<H: Handler> Server<H> {
             site: Mutex::new(Arc::new(installed)),
             version: AtomicU64::new(0),
             admission: Admission::new(limits.requests_max, limits.queue_max),
-            connections: Arc::new(Semaphore::new(limits.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
+            connections: Arc::new(Semaphore::new(
+                limits.connections_max.clamp(1, Semaphore::MAX_PERMITS),
+            )),
             metrics,
             is_ready: AtomicBool::new(true),
             notify: settings.notify,
@@ -190,7 +195,9 @@ impl<H: Handler> Server<H> {
 
     fn start_admin(&mut self, address: &ListenAddress) -> Result<(), StartError> {
         let (address, mut sockets) = bind(address, 1)?;
-        let Some(socket) = sockets.pop() else { return Ok(()) };
+        let Some(socket) = sockets.pop() else {
+            return Ok(());
+        };
         let (until, ended) = watch::channel(());
         let thread = admin::start(socket, Arc::clone(&self.shared), ended).map_err(StartError::System)?;
         self.admin = Some((until, thread));
@@ -349,7 +356,9 @@ impl<H: Handler> Drop for Server<H> {
 
 impl<H: Handler> std::fmt::Debug for Server<H> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Server").field("addresses", &self.addresses).finish_non_exhaustive()
+        out.debug_struct("Server")
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
     }
 }
 
@@ -396,14 +405,18 @@ struct Keeper {
 impl Keeper {
     fn start(certificates: Vec<Arc<Certificate>>, notify: Notify) -> io::Result<Self> {
         let (look, looks) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("certificates".to_owned()).spawn(move || {
-            while !matches!(
-                looks.recv_timeout(CERTIFICATE_PERIOD),
-                Err(mpsc::RecvTimeoutError::Disconnected)
-            ) {
-                certificates.iter().for_each(|certificate| refresh(certificate, &notify));
-            }
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("certificates".to_owned())
+            .spawn(move || {
+                while !matches!(
+                    looks.recv_timeout(CERTIFICATE_PERIOD),
+                    Err(mpsc::RecvTimeoutError::Disconnected)
+                ) {
+                    certificates
+                        .iter()
+                        .for_each(|certificate| refresh(certificate, &notify));
+                }
+            })?;
         Ok(Self {
             look: Some(look),
             thread: Some(thread),

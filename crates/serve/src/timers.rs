@@ -113,9 +113,15 @@ impl Alarm {
     /// Wakes the task at a time, instead of at the one set before.
     pub(crate) fn set(&self, deadline: Option<Instant>, context: &Context<'_>) {
         let mut slots = self.timers.slots.borrow_mut();
-        let Some(slot) = slots.all.get_mut(self.slot) else { return };
+        let Some(slot) = slots.all.get_mut(self.slot) else {
+            return;
+        };
         slot.deadline = deadline;
-        if !slot.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+        if !slot
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(context.waker()))
+        {
             slot.waker = Some(context.waker().clone());
         }
         if let Some(deadline) = deadline
@@ -133,7 +139,7 @@ impl Alarm {
         let slots = self.timers.slots.borrow();
         let set = slots.all.get(self.slot).and_then(|slot| slot.deadline);
         // One that was set and has not fired lies ahead.
-        set.is_none_or(|set| deadline < set) 
+        set.is_none_or(|set| deadline < set)
     }
 }
 

@@ -120,7 +120,9 @@ fn read_file(path: &Path) -> Result<Vec<u8>, TlsError> {
     use std::io::Read as _;
     let file = fs_err::File::open(path).map_err(TlsError::Read)?;
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(TlsError::Read)?;
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(TlsError::Read)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(TlsError::TooLong(path.to_owned()));
     }

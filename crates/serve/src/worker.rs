@@ -100,7 +100,9 @@ impl<H: Handler> Installed<H> {
             .routes
             .iter()
             .map(|route| InstalledRoute {
-                admission: route.requests_max.map(|max| Admission::new(max, limits.queue_max)),
+                admission: route
+                    .requests_max
+                    .map(|max| Admission::new(max, limits.queue_max)),
                 counts: metrics.route(route.name.as_str()),
             })
             .collect();
@@ -126,7 +128,11 @@ impl<H> LocalSite<H> {
     fn new(installed: Arc<Installed<H>>) -> Rc<Self> {
         let door = |route: &InstalledRoute| route.admission.clone().map(Door::new);
         let doors = installed.routes.iter().map(door).collect();
-        let counts = installed.routes.iter().map(|route| Arc::clone(&route.counts)).collect();
+        let counts = installed
+            .routes
+            .iter()
+            .map(|route| Arc::clone(&route.counts))
+            .collect();
         let counts = RouteTable::new(counts, Arc::clone(&installed.nowhere));
         Rc::new(Self {
             installed,
@@ -149,7 +155,11 @@ impl<H> LocalSite<H> {
 }
 
 impl<H: Handler> Worker<H> {
-    pub(crate) fn new(shared: Arc<Shared<H>>, thread: usize, log: Option<LogSender>) -> std::io::Result<Rc<Self>> {
+    pub(crate) fn new(
+        shared: Arc<Shared<H>>,
+        thread: usize,
+        log: Option<LogSender>,
+    ) -> std::io::Result<Rc<Self>> {
         let limits = shared.limits.clone();
         let version = shared.version.load(Ordering::Acquire);
         let site = LocalSite::new(Arc::clone(&shared.site.lock()));

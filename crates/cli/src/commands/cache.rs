@@ -6,14 +6,17 @@ use clap::Subcommand;
 use serde_json::json;
 use weft_app::quantity::{parse_bytes, parse_duration, show_bytes, show_duration};
 use weft_runtime::cache::{Cache, Entry, Which};
-use weft_runtime::{Concurrency, EngineOptions, Profile};
+use weft_runtime::{Concurrency, EngineOptions, Inlining, Profile, Stop};
 
 use super::Format;
 use crate::exit_code::Code;
-use crate::load::{self, CACHE_BYTES_MAX};
+use crate::flags::CompileArguments;
+use crate::input;
+use crate::load::{self, CACHE_BYTES_MAX, LoadOptions};
 use crate::output::Output;
 use crate::report::Report;
 use crate::settings::Settings;
+use crate::watch::Watch;
 
 /// Look at the cache of compiled programs, and clean it.
 #[derive(Debug, clap::Args)]
@@ -33,8 +36,20 @@ enum Command {
     },
     /// Remove artifacts: all of them, or those that the flags name.
     Clean(Clean),
+    /// Compile components for serving ahead of time, so that `weft serve` only has to load them.
+    Warm(Warm),
     /// Print the folder.
     Path,
+}
+
+#[derive(Debug, clap::Args)]
+struct Warm {
+    /// The components.
+    #[arg(value_name = "FILE", required = true)]
+    programs: Vec<std::path::PathBuf>,
+
+    #[command(flatten)]
+    compile: CompileArguments,
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,6 +82,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
             };
             output.data(&text)?;
         }
+        Command::Warm(warm) => warm.run(settings, output)?,
         Command::Clean(clean) => {
             let report = cache.clean(clean.which()?).map_err(failed)?;
             let text = format!(
@@ -80,18 +96,56 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
     Ok(Code::DONE)
 }
 
+impl Warm {
+    fn run(&self, settings: &Settings, output: &Output) -> Result<(), Report> {
+        let watch = Watch::start(Stop::new(), *output)?;
+        for program in &self.programs {
+            let options = LoadOptions {
+                profile: Profile::Serving(Concurrency::Off),
+                engine: EngineOptions {
+                    // Nothing is run here.
+                    instances_max: 1,
+                    ..EngineOptions::default()
+                },
+                compile: self.compile.bounds(),
+                use_cache: true,
+                trust_artifact: false,
+            };
+            let input = input::read(program, self.compile.program_size)?;
+            load::load(input, options, settings, output, &watch)?.stored()?;
+        }
+        Ok(())
+    }
+}
+
 impl Clean {
     fn which(&self) -> Result<Which, Report> {
         Ok(match (self.other_engines, self.unused, self.to_size) {
-            (true, _, _) => {
-                let engine = load::new_engine(Profile::Command(Concurrency::Off), EngineOptions::default())?;
-                Which::OtherEngines(engine.compatibility())
-            }
+            (true, _, _) => Which::OtherEngines(own_engines()?),
             (_, Some(unused), _) => Which::Unused(unused),
             (_, _, Some(size)) => Which::ToSize(size),
             _ => Which::All,
         })
     }
+}
+
+/// What this version of Weft makes artifacts for.
+fn own_engines() -> Result<Vec<u64>, Report> {
+    let mut own = Vec::new();
+    for name in Profile::NAMES {
+        for inlining in [Inlining::On, Inlining::Off] {
+            let options = EngineOptions {
+                inlining,
+                instances_max: 1,
+                ..EngineOptions::default()
+            };
+            let Some(profile) = Profile::from_name(name) else {
+                continue;
+            };
+            own.push(load::new_engine(profile, options)?.compatibility());
+        }
+    }
+    Ok(own)
 }
 
 fn as_json(entries: &[Entry], damaged: usize, bytes: u64) -> String {

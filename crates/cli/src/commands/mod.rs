@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod print;
 pub(crate) mod run;
+pub(crate) mod serve;
 pub(crate) mod up;
 pub(crate) mod update;
 pub(crate) mod validate;
@@ -33,6 +34,7 @@ pub(crate) enum Format {
 pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Result<Code, Report> {
     match command {
         Command::Run(arguments) => run::run(*arguments, settings, output),
+        Command::Serve(arguments) => serve::run(*arguments, settings, output),
         Command::Up(arguments) => up::run(*arguments, settings, output),
         Command::Check(arguments) => check::run(arguments, output),
         Command::Graph(arguments) => graph::run(arguments, output),

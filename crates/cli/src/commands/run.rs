@@ -8,7 +8,7 @@ use weft_app::{Grants, Limits};
 use weft_runtime::denial::DenialLog;
 use weft_runtime::entry::{self, Entry};
 use weft_runtime::wave::Call;
-use weft_runtime::{Concurrency, EngineOptions, Imports, PrincipalSetup, Profile, Setup, Stop};
+use weft_runtime::{Concurrency, EngineOptions, Imports, PrincipalSetup, Profile, Setup, Stop, Thread};
 
 use super::up;
 use crate::app;
@@ -109,6 +109,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         imports: Imports::Own,
         limits: limits.clone(),
         stop,
+        thread: Thread::Own,
     };
     let entry = arguments.invoke.map_or(Entry::Command, Entry::Invoke);
     let observe = arguments.observe.observe();

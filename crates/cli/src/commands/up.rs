@@ -8,7 +8,7 @@ use weft_app::{App, Trigger};
 use weft_inspect::kind::Kind;
 use weft_runtime::denial::DenialLog;
 use weft_runtime::entry::{self, Entry, Observe};
-use weft_runtime::{Concurrency, EngineOptions, Imports, PrincipalSetup, Profile, Setup, Stop};
+use weft_runtime::{Concurrency, EngineOptions, Imports, PrincipalSetup, Profile, Setup, Stop, Thread};
 
 use crate::app::{self, AppArguments};
 use crate::exit_code::Code;
@@ -97,6 +97,7 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
         imports: Imports::Scoped(imports.into()),
         limits: app.limits.clone(),
         stop,
+        thread: Thread::Own,
     };
     let observe: Observe = run.observe.observe();
     let report = {

@@ -24,6 +24,15 @@ pub(crate) struct CompileArguments {
 }
 
 impl CompileArguments {
+    /// The flags as they stand on a command line.
+    pub(crate) fn words(self) -> [String; 3] {
+        [
+            format!("--program-size={}", self.program_size),
+            format!("--compile-time={}ms", self.compile_time.as_millis()),
+            format!("--compile-memory={}", self.compile_memory),
+        ]
+    }
+
     pub(crate) fn bounds(self) -> CompileBounds {
         CompileBounds {
             time_max: self.compile_time,

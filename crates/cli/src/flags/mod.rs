@@ -4,8 +4,10 @@ mod compilation;
 mod grants;
 mod limits;
 mod observe;
+mod serving;
 
 pub(crate) use compilation::CompileArguments;
 pub(crate) use grants::GrantArguments;
 pub(crate) use limits::LimitArguments;
 pub(crate) use observe::ObserveArguments;
+pub(crate) use serving::{InstanceLimitArguments, ServingArguments};

@@ -2,8 +2,9 @@
 
 use crate::{run, weft};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "run",
+    "serve",
     "compile",
     "inspect",
     "wit",

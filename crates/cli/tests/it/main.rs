@@ -19,6 +19,7 @@ mod languages;
 mod limits;
 mod looking;
 mod repeatable;
+mod serve;
 mod signals;
 mod traps;
 

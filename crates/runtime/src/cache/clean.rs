@@ -62,12 +62,12 @@ pub struct Listing {
 
 /// Which entries a cleaning removes. Damaged entries, abandoned temporary files, and artifacts that no entry has
 /// named for an hour go with every cleaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
     /// Every entry.
     All,
-    /// Every entry that the engine with this compatibility hash did not make, and so cannot run.
-    OtherEngines(u64),
+    /// Every entry that none of the engines with these compatibility hashes made, and so none can run.
+    OtherEngines(Vec<u64>),
     /// Every entry that nobody used for this long (known to the hour).
     Unused(Duration),
     /// The least recently used ones, until the artifacts are at most this many bytes.
@@ -262,7 +262,7 @@ impl Survey {
         let mut report = Report::default();
         self.remove_rubbish(folders, &mut report);
         self.kept.sort_by_key(|kept| kept.entry.last_used);
-        let leaving = self.choose(which, spared);
+        let leaving = self.choose(&which, spared);
         // The index goes before the artifact, so that no look-up finds the one without the other for long.
         for kept in self.kept.iter().filter(|kept| leaving.contains(&kept.index_name)) {
             if report.remove(&folders.index, &kept.index_name, 0) {
@@ -323,20 +323,20 @@ impl Survey {
     }
 
     /// The names of the index files that go. Entries are sorted by their last use, the oldest first.
-    fn choose(&self, which: Which, spared: Option<&Key>) -> HashSet<String> {
+    fn choose(&self, which: &Which, spared: Option<&Key>) -> HashSet<String> {
         let candidates = self.kept.iter().filter(|kept| Some(&kept.entry.key) != spared);
         let name = |kept: &Kept| kept.index_name.clone();
         match which {
             Which::All => candidates.map(name).collect(),
-            Which::OtherEngines(engine) => candidates
-                .filter(|kept| kept.entry.key.engine() != engine)
+            Which::OtherEngines(engines) => candidates
+                .filter(|kept| !engines.contains(&kept.entry.key.engine()))
                 .map(name)
                 .collect(),
             Which::Unused(time) => {
                 let age = |kept: &Kept| self.now.duration_since(kept.entry.last_used).unwrap_or_default();
-                candidates.filter(|kept| age(kept) >= time).map(name).collect()
+                candidates.filter(|kept| age(kept) >= *time).map(name).collect()
             }
-            Which::ToSize(size) => self.choose_oldest(candidates, size),
+            Which::ToSize(size) => self.choose_oldest(candidates, *size),
         }
     }
 

@@ -214,7 +214,9 @@ impl<S> Gate<S> {
             || self.kept.len() > self.bounds.bytes_max
             || memchr::memmem::find(fresh, b"\n\r\n").is_some()
             || memchr::memmem::find(fresh, b"\n\n").is_some()
-            || fresh.iter().any(|&byte| byte < b' ' && !matches!(byte, b'\r' | b'\n' | b'\t'))
+            || fresh
+                .iter()
+                .any(|&byte| byte < b' ' && !matches!(byte, b'\r' | b'\n' | b'\t'))
     }
 }
 
@@ -298,7 +300,8 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         let came = buffer.filled().get(before..).unwrap_or_default();
         let through = self.follow(came);
         if through < came.len() && !matches!(self.at, At::Shut) {
-            self.kept.extend_from_slice(came.get(through..).unwrap_or_default());
+            self.kept
+                .extend_from_slice(came.get(through..).unwrap_or_default());
             self.looked = self.kept.len();
         }
         buffer.set_filled(before + through);
@@ -307,11 +310,14 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         }
         through > 0
     }
-
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.get_mut().poll_bytes(context, buffer)
     }
 }

@@ -51,7 +51,8 @@ pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, peer: Rc<Peer>, str
         if !poll_fn(|context| driver.poll_asleep(&mut gate, context)).await {
             break;
         }
-        let service = service_fn(|request| answer(Rc::clone(&worker), Rc::clone(&peer), Rc::clone(&link), request));
+        let service =
+            service_fn(|request| answer(Rc::clone(&worker), Rc::clone(&peer), Rc::clone(&link), request));
         let mut http = Box::new(worker.http1.serve_connection(TokioIo::new(gate), service));
         let end = poll_fn(|context| driver.poll(&mut *http, context)).await;
         let parts = http.into_parts();
@@ -145,7 +146,9 @@ impl<H: Handler> Driver<H> {
             Phase::Idle => Some(since + DOZE.min(limits.idle_timeout)),
             Phase::Head => Some(since + limits.head_timeout),
             Phase::Working => self.link.wanted.get(),
-            Phase::Responding => Some((self.link.moved() + limits.body_timeout).min(since + limits.total_timeout)),
+            Phase::Responding => {
+                Some((self.link.moved() + limits.body_timeout).min(since + limits.total_timeout))
+            }
         }
     }
 

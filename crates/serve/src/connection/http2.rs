@@ -56,7 +56,8 @@ pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, peer: Rc<Peer>, str
         worker: Rc::clone(&worker),
         streams: Rc::clone(&streams),
     };
-    let mut http = pin!(builder(executor, &worker).serve_connection(TokioIo::new(Meter::new(stream, read)), service));
+    let mut http =
+        pin!(builder(executor, &worker).serve_connection(TokioIo::new(Meter::new(stream, read)), service));
     let alarm = worker.timers.alarm();
     let mut farewell: Option<Instant> = None;
     poll_fn(|context| {
@@ -159,7 +160,10 @@ async fn watch<H: Handler>(worker: &Worker<H>, link: &Link, future: impl Future)
         let now = Instant::now();
         let until = match link.phase.get() {
             // Whoever works on it sees to its time.
-            Phase::Working => link.wanted.get().map(|until| until.max(now + Duration::from_millis(10))),
+            Phase::Working => link
+                .wanted
+                .get()
+                .map(|until| until.max(now + Duration::from_millis(10))),
             // The response has ended here; what the client has not taken yet is all that is left.
             Phase::Idle | Phase::Head => Some(link.since.get() + limits.body_timeout),
             Phase::Responding => {

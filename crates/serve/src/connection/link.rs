@@ -112,7 +112,11 @@ impl Link {
         if self.body.borrow().is_some() {
             *self.body.borrow_mut() = None;
         }
-        let next = if self.is_partial.get() { Phase::Head } else { Phase::Idle };
+        let next = if self.is_partial.get() {
+            Phase::Head
+        } else {
+            Phase::Idle
+        };
         self.enter(next, now);
     }
 

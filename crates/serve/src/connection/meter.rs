@@ -146,11 +146,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Meter<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Meter<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let done = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.count_written(done)

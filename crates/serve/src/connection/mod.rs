@@ -145,10 +145,12 @@ async fn speaks_http2(socket: &mut Socket, read: &mut Vec<u8>) -> std::io::Resul
         let is_end = poll_fn(|context| {
             let mut room = [0; 2048];
             let mut buffer = ReadBuf::new(&mut room);
-            Pin::new(&mut *socket).poll_read(context, &mut buffer).map_ok(|()| {
-                read.extend_from_slice(buffer.filled());
-                buffer.filled().is_empty()
-            })
+            Pin::new(&mut *socket)
+                .poll_read(context, &mut buffer)
+                .map_ok(|()| {
+                    read.extend_from_slice(buffer.filled());
+                    buffer.filled().is_empty()
+                })
         })
         .await?;
         if is_end && read.is_empty() {

@@ -56,7 +56,10 @@ impl FileBody {
         }
     }
 
-    pub(crate) fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    pub(crate) fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         match self {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => {
@@ -97,10 +100,13 @@ impl Pieces {
         });
         let read = ready!(Pin::new(reading).poll(context));
         self.reading = None;
-        let read = read.map_err(io::Error::other).and_then(|read| read).map_err(|error| Fault {
-            kind: FaultKind::Platform,
-            detail: format!("a file could not be read to its end: {error}"),
-        })?;
+        let read = read
+            .map_err(io::Error::other)
+            .and_then(|read| read)
+            .map_err(|error| Fault {
+                kind: FaultKind::Platform,
+                detail: format!("a file could not be read to its end: {error}"),
+            })?;
         self.at += read.len() as u64;
         self.left -= read.len() as u64;
         Poll::Ready(Ok(Bytes::from(read)))

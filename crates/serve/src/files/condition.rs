@@ -85,7 +85,9 @@ pub(super) fn judge(headers: &HeaderMap, facts: &Facts, method: &Method) -> Cond
         None => wanted == facts.tag(),
     });
     match text(RANGE) {
-        Some(range) if is_current && *method == Method::GET => parse_range(range, facts.length).unwrap_or(whole),
+        Some(range) if is_current && *method == Method::GET => {
+            parse_range(range, facts.length).unwrap_or(whole)
+        }
         _ => whole,
     }
 }

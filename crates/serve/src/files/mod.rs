@@ -91,7 +91,12 @@ pub(crate) async fn respond(
     }
     let path = parts.uri.path();
     let place = locate::locate(&route.path, path)?;
-    let folder = folders.0.get(number).cloned().flatten().ok_or(StatusCode::NOT_FOUND)?;
+    let folder = folders
+        .0
+        .get(number)
+        .cloned()
+        .flatten()
+        .ok_or(StatusCode::NOT_FOUND)?;
     let relative = place.relative().to_owned();
     let found = tokio::task::spawn_blocking(move || open(&folder, &relative))
         .await
@@ -105,7 +110,9 @@ pub(crate) async fn respond(
 /// Says which methods there are, where another one was asked for.
 pub(crate) fn explain<B>(response: &mut Response<B>) {
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
 }
 
@@ -152,7 +159,10 @@ fn status_of(error: rustix::io::Errno) -> StatusCode {
 
 /// Sends a client that asked for a folder to the same path with a slash, so that links inside it are right.
 fn redirect(parts: &Parts) -> Result<Response<FileBody>, StatusCode> {
-    let query = parts.uri.query().map_or(String::new(), |query| format!("?{query}"));
+    let query = parts
+        .uri
+        .query()
+        .map_or(String::new(), |query| format!("?{query}"));
     let target = format!("{}/{query}", parts.uri.path());
     let target = HeaderValue::from_str(&target).map_err(|_| StatusCode::NOT_FOUND)?;
     let mut response = Response::new(FileBody::Empty);
@@ -210,7 +220,9 @@ fn describe(headers: &mut HeaderMap, place: &Place, facts: &Facts, wanted: Wante
 
 /// By the name alone: what is in a file has no say.
 fn content_type(place: &Place) -> HeaderValue {
-    let kind = mime_guess::from_path(place.relative()).first_raw().unwrap_or("application/octet-stream");
+    let kind = mime_guess::from_path(place.relative())
+        .first_raw()
+        .unwrap_or("application/octet-stream");
     let is_text = kind.starts_with("text/") || matches!(kind, "application/javascript" | "application/json");
     if is_text {
         value(&format!("{kind}; charset=utf-8"))
@@ -225,5 +237,7 @@ fn value(text: &str) -> HeaderValue {
 
 /// Whole seconds, since that is what a date in a header has.
 fn to_seconds(time: SystemTime) -> Option<u64> {
-    time.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs())
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .ok()
+        .map(|since| since.as_secs())
 }

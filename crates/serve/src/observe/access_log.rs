@@ -51,13 +51,22 @@ impl Line {
             let value: Option<&http::HeaderValue> = parts.headers.get(name);
             value.map_or(String::new(), |value| text(value.as_bytes()))
         };
-        let authority = parts.uri.authority().map(|authority| text(authority.as_str().as_bytes()));
+        let authority = parts
+            .uri
+            .authority()
+            .map(|authority| text(authority.as_str().as_bytes()));
         Box::new(Self {
             id,
             client,
             time: SystemTime::now(),
             method: text(parts.method.as_str().as_bytes()),
-            target: text(parts.uri.path_and_query().map_or("", |target| target.as_str()).as_bytes()),
+            target: text(
+                parts
+                    .uri
+                    .path_and_query()
+                    .map_or("", |target| target.as_str())
+                    .as_bytes(),
+            ),
             version: match parts.version {
                 http::Version::HTTP_10 => "HTTP/1.0",
                 http::Version::HTTP_2 => "HTTP/2.0",
@@ -74,7 +83,9 @@ impl Line {
     }
 
     fn common(&self) -> String {
-        let client = self.client.map_or_else(|| "-".to_owned(), |client| client.to_string());
+        let client = self
+            .client
+            .map_or_else(|| "-".to_owned(), |client| client.to_string());
         let mut out = format!("{client} - - [{}] \"", common_time(self.time));
         escape(&self.method, &mut out);
         out.push(' ');
@@ -102,11 +113,16 @@ impl Line {
         };
         let mut text = serde_json::to_string(&line).unwrap_or_default();
         // JSON leaves DEL and the C1 controls as they are; terminals do not.
-        if text.chars().any(|character| matches!(character, '\u{7f}'..='\u{9f}')) {
+        if text
+            .chars()
+            .any(|character| matches!(character, '\u{7f}'..='\u{9f}'))
+        {
             text = text
                 .chars()
                 .flat_map(|character| match character {
-                    '\u{7f}'..='\u{9f}' => format!("\\u{:04x}", u32::from(character)).chars().collect::<Vec<_>>(),
+                    '\u{7f}'..='\u{9f}' => format!("\\u{:04x}", u32::from(character))
+                        .chars()
+                        .collect::<Vec<_>>(),
                     _ => vec![character],
                 })
                 .collect();
@@ -242,7 +258,10 @@ fn common_time(time: SystemTime) -> String {
     let at = moment(time);
     let month = MONTHS.get(at.month - 1).unwrap_or(&"Jan");
     let (hour, minute, second) = (at.seconds / 3600, at.seconds / 60 % 60, at.seconds % 60);
-    format!("{:02}/{month}/{}:{hour:02}:{minute:02}:{second:02} +0000", at.day, at.year)
+    format!(
+        "{:02}/{month}/{}:{hour:02}:{minute:02}:{second:02} +0000",
+        at.day, at.year
+    )
 }
 
 fn rfc3339(time: SystemTime) -> String {
@@ -270,7 +289,10 @@ mod tests {
     #[test]
     fn lines_are_what_the_tools_expect() {
         let common = line("/a?b").common();
-        assert_eq!(common, "127.0.0.1 - - [10/Oct/2000:13:55:36 +0000] \"GET /a?b HTTP/1.1\" 200 0\n");
+        assert_eq!(
+            common,
+            "127.0.0.1 - - [10/Oct/2000:13:55:36 +0000] \"GET /a?b HTTP/1.1\" 200 0\n"
+        );
         let json: serde_json::Value = serde_json::from_str(&line("/a").json()).unwrap();
         assert_eq!(json["time"], "2000-10-10T13:55:36.007Z");
         assert_eq!(json["status"], 200);

@@ -15,7 +15,10 @@ pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
     pub(crate) fn add(&self, more: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(more),
+            Ordering::Relaxed,
+        );
     }
 
     pub(crate) fn get(&self) -> u64 {
@@ -25,8 +28,8 @@ impl Counter {
 
 /// Upper ends of the latency classes, in microseconds.
 const LATENCIES: [u64; 16] = [
-    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000,
-    30_000_000,
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    5_000_000, 30_000_000,
 ];
 
 /// What one thread counts.
@@ -69,7 +72,11 @@ struct StatusClasses([Counter; 6]);
 
 impl RouteCounts {
     pub(crate) fn count(&self, thread: usize, status: u16) {
-        let class = if status == CLIENT_GONE { 0 } else { usize::from(status / 100) };
+        let class = if status == CLIENT_GONE {
+            0
+        } else {
+            usize::from(status / 100)
+        };
         if let Some(counter) = self.threads.get(thread).and_then(|classes| classes.0.get(class)) {
             counter.add(1);
         }
@@ -134,8 +141,18 @@ pub(crate) fn render(metrics: &Metrics, inside: usize, waiting: usize) -> String
     let mut page = Page(String::with_capacity(4096));
     let opened = metrics.sum(|thread| &thread.connections_opened);
     let closed = metrics.sum(|thread| &thread.connections_closed);
-    page.single("weft_http_connections", "gauge", "Connections open now.", opened.saturating_sub(closed));
-    page.single("weft_http_connections_total", "counter", "Connections accepted.", opened);
+    page.single(
+        "weft_http_connections",
+        "gauge",
+        "Connections open now.",
+        opened.saturating_sub(closed),
+    );
+    page.single(
+        "weft_http_connections_total",
+        "counter",
+        "Connections accepted.",
+        opened,
+    );
     let begun = metrics.sum(|thread| &thread.requests_begun);
     let ended = metrics.sum(|thread| &thread.requests_ended);
     page.single(
@@ -144,18 +161,53 @@ pub(crate) fn render(metrics: &Metrics, inside: usize, waiting: usize) -> String
         "Requests begun and not ended, those in the queue included.",
         begun.saturating_sub(ended),
     );
-    page.single("weft_http_requests_admitted", "gauge", "Requests worked on now.", inside as u64);
-    page.single("weft_http_requests_waiting", "gauge", "Requests in the queue now.", waiting as u64);
+    page.single(
+        "weft_http_requests_admitted",
+        "gauge",
+        "Requests worked on now.",
+        inside as u64,
+    );
+    page.single(
+        "weft_http_requests_waiting",
+        "gauge",
+        "Requests in the queue now.",
+        waiting as u64,
+    );
     let queued = metrics.sum(|thread| &thread.queued);
-    page.single("weft_http_requests_queued_total", "counter", "Requests that had to wait.", queued);
+    page.single(
+        "weft_http_requests_queued_total",
+        "counter",
+        "Requests that had to wait.",
+        queued,
+    );
     let shed = metrics.sum(|thread| &thread.shed);
-    page.single("weft_http_requests_shed_total", "counter", "Requests refused for want of room.", shed);
+    page.single(
+        "weft_http_requests_shed_total",
+        "counter",
+        "Requests refused for want of room.",
+        shed,
+    );
     let refused = metrics.sum(|thread| &thread.refused);
-    page.single("weft_http_requests_refused_total", "counter", "Requests that were none.", refused);
+    page.single(
+        "weft_http_requests_refused_total",
+        "counter",
+        "Requests that were none.",
+        refused,
+    );
     let lost = metrics.log_lines_lost.load(Ordering::Relaxed);
-    page.single("weft_access_log_lines_lost_total", "counter", "Lines that the log had no room for.", lost);
+    page.single(
+        "weft_access_log_lines_lost_total",
+        "counter",
+        "Lines that the log had no room for.",
+        lost,
+    );
     let panics = metrics.panics.load(Ordering::Relaxed);
-    page.single("weft_http_connection_panics_total", "counter", "Connections ended by a panic.", panics);
+    page.single(
+        "weft_http_connection_panics_total",
+        "counter",
+        "Connections ended by a panic.",
+        panics,
+    );
     page.routes(metrics);
     page.latencies(metrics);
     page.0
@@ -181,12 +233,21 @@ impl Page {
 
     fn routes(&mut self, metrics: &Metrics) {
         let name = "weft_http_requests_total";
-        self.head(name, "counter", "Requests by route and class of status; `none` was never sent.");
+        self.head(
+            name,
+            "counter",
+            "Requests by route and class of status; `none` was never sent.",
+        );
         for (route, counts) in &*metrics.routes.lock() {
-            for (class, label) in ["none", "1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().enumerate() {
+            for (class, label) in ["none", "1xx", "2xx", "3xx", "4xx", "5xx"]
+                .into_iter()
+                .enumerate()
+            {
                 let sum = counts.sum(class);
                 if sum > 0 {
-                    self.line(format_args!("{name}{{route=\"{route}\",status=\"{label}\"}} {sum}"));
+                    self.line(format_args!(
+                        "{name}{{route=\"{route}\",status=\"{label}\"}} {sum}"
+                    ));
                 }
             }
         }
@@ -194,10 +255,17 @@ impl Page {
 
     fn latencies(&mut self, metrics: &Metrics) {
         let name = "weft_http_request_seconds";
-        self.head(name, "histogram", "From a complete head to the end of the response.");
+        self.head(
+            name,
+            "histogram",
+            "From a complete head to the end of the response.",
+        );
         let mut sum = 0;
         for class in 0..=LATENCIES.len() {
-            let counts = metrics.threads.iter().filter_map(|thread| thread.latencies.get(class));
+            let counts = metrics
+                .threads
+                .iter()
+                .filter_map(|thread| thread.latencies.get(class));
             sum += counts.map(Counter::get).sum::<u64>();
             match LATENCIES.get(class) {
                 Some(end) => {
@@ -208,7 +276,10 @@ impl Page {
             }
         }
         let micros = metrics.sum(|thread| &thread.latency_micros);
-        self.line(format_args!("{name}_sum {}", Duration::from_micros(micros).as_secs_f64()));
+        self.line(format_args!(
+            "{name}_sum {}",
+            Duration::from_micros(micros).as_secs_f64()
+        ));
         self.line(format_args!("{name}_count {sum}"));
     }
 }

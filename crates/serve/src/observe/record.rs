@@ -34,7 +34,9 @@ impl RouteTable {
     }
 
     fn of(&self, route: Option<usize>) -> &RouteCounts {
-        route.and_then(|route| self.routes.get(route)).unwrap_or(&self.nowhere)
+        route
+            .and_then(|route| self.routes.get(route))
+            .unwrap_or(&self.nowhere)
     }
 }
 

@@ -23,7 +23,10 @@ pub struct Chunks {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
-    Size { sum: u64, digits: u8 },
+    Size {
+        sum: u64,
+        digits: u8,
+    },
     /// Spaces after a size, which only an extension may follow.
     Space(u64),
     Extension(u64),
@@ -199,10 +202,30 @@ mod tests {
     #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
         for text in [
-            "\r\n", "+5\r\n", "-1\r\n", " 5\r\n", "5 \r\n", "0x5\r\n", "5\nhello", "5\r\nhelloX", "5\r\nhello\n",
-            "g\r\n", "5\r\r\n", "5;\n", "5;a\0\r\n", "ffffffffffffffff\r\n", "0\r\n\n", "0\r\n: a\r\n\r\n",
-            "0\r\nContent-Length: 5\r\n\r\n", "0\r\na : b\r\n\r\n", "0\r\n a\r\n\r\n", "0\r\na: b\n\r\n",
-            "0\r\na: \0\r\n\r\n", "0\r\n\rX", "5,5\r\n", "0000000000000005\r\n",
+            "\r\n",
+            "+5\r\n",
+            "-1\r\n",
+            " 5\r\n",
+            "5 \r\n",
+            "0x5\r\n",
+            "5\nhello",
+            "5\r\nhelloX",
+            "5\r\nhello\n",
+            "g\r\n",
+            "5\r\r\n",
+            "5;\n",
+            "5;a\0\r\n",
+            "ffffffffffffffff\r\n",
+            "0\r\n\n",
+            "0\r\n: a\r\n\r\n",
+            "0\r\nContent-Length: 5\r\n\r\n",
+            "0\r\na : b\r\n\r\n",
+            "0\r\n a\r\n\r\n",
+            "0\r\na: b\n\r\n",
+            "0\r\na: \0\r\n\r\n",
+            "0\r\n\rX",
+            "5,5\r\n",
+            "0000000000000005\r\n",
         ] {
             assert!(follow(text).is_err(), "{text:?}");
         }

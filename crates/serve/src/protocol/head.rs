@@ -125,9 +125,9 @@ impl<'a> Reader<'a> {
 
 /// Whether there are control characters other than tabs. Written so that it compiles to vector code.
 fn check_controls(line: &[u8]) -> Result<(), Refusal> {
-    let found = line
-        .iter()
-        .fold(false, |found, &byte| found | ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f));
+    let found = line.iter().fold(false, |found, &byte| {
+        found | ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f)
+    });
     if found {
         Err(Refusal::Malformed("a control character in the head"))
     } else {
@@ -198,7 +198,9 @@ fn check_target<'a>(method: &[u8], target: &'a [u8]) -> Result<Option<&'a [u8]>,
     };
     let rest = is(b"http://")
         .or_else(|| is(b"https://"))
-        .ok_or(Refusal::Malformed("the target is neither a path nor an address of HTTP"))?;
+        .ok_or(Refusal::Malformed(
+            "the target is neither a path nor an address of HTTP",
+        ))?;
     let end = rest
         .iter()
         .position(|&byte| matches!(byte, b'/' | b'?'))
@@ -285,7 +287,10 @@ fn parse_length(value: &[u8]) -> Result<u64, Refusal> {
         return Err(malformed);
     }
     value.iter().try_fold(0_u64, |sum, &byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0')).ok_or(malformed)?;
+        let digit = byte
+            .is_ascii_digit()
+            .then(|| u64::from(byte - b'0'))
+            .ok_or(malformed)?;
         Ok(sum * 10 + digit)
     })
 }
@@ -297,7 +302,9 @@ fn check_coding(value: &[u8]) -> Result<Framing, Refusal> {
         return Ok(Framing::Chunked);
     }
     let mut codings = value.split(|&byte| byte == b',').map(trim).rev();
-    let ends = codings.next().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
+    let ends = codings
+        .next()
+        .is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
     let are_known = codings.all(|coding| {
         [&b"gzip"[..], b"x-gzip", b"deflate", b"compress", b"x-compress"]
             .iter()
@@ -322,7 +329,20 @@ pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
         )
 }
 

@@ -8,7 +8,8 @@ pub(crate) fn is_host(text: &[u8]) -> bool {
         };
         let (address, rest) = text.split_at(end + 1);
         let inside = address.get(1..end).unwrap_or_default();
-        let is_address = std::str::from_utf8(inside).is_ok_and(|inside| inside.parse::<std::net::Ipv6Addr>().is_ok());
+        let is_address =
+            std::str::from_utf8(inside).is_ok_and(|inside| inside.parse::<std::net::Ipv6Addr>().is_ok());
         return is_address && (rest.is_empty() || is_port(rest));
     }
     let (name, port) = match memchr::memchr(b':', text) {
@@ -52,12 +53,21 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_or_an_address_with_or_without_a_port() {
-        for text in ["a", "a.b.", "a:80", "a:", "127.0.0.1:1", "[::1]", "[::1]:65535", "a_b-c"] {
+        for text in [
+            "a",
+            "a.b.",
+            "a:80",
+            "a:",
+            "127.0.0.1:1",
+            "[::1]",
+            "[::1]:65535",
+            "a_b-c",
+        ] {
             assert!(is_host(text.as_bytes()), "{text}");
         }
         for text in [
-            "", ":80", "a:b", "a:65536", "a:80:80", "a b", "a/b", "a@b", "a,b", "[::1", "[a]", "[::1]x", "::1", "a?",
-            "a#", "a%00", "\u{e4}", "a\\b", "a\"", "<a>", "[]", "a:+80",
+            "", ":80", "a:b", "a:65536", "a:80:80", "a b", "a/b", "a@b", "a,b", "[::1", "[a]", "[::1]x",
+            "::1", "a?", "a#", "a%00", "\u{e4}", "a\\b", "a\"", "<a>", "[]", "a:+80",
         ] {
             assert!(!is_host(text.as_bytes()), "{text}");
         }

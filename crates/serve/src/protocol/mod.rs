@@ -9,5 +9,5 @@ pub mod proxy;
 mod refusal;
 
 pub use chunks::Chunks;
-pub(crate) use host::{without_port, is_host};
+pub(crate) use host::{is_host, without_port};
 pub use refusal::Refusal;

@@ -63,7 +63,11 @@ fn scan_text(bytes: &[u8]) -> Result<Found, NotProxy> {
     }
     let window = bytes.get(..LINE_MAX.min(bytes.len())).unwrap_or_default();
     let Some(end) = memchr::memchr(b'\n', window) else {
-        return if window.len() == LINE_MAX { Err(NotProxy) } else { Ok(Found::Partial) };
+        return if window.len() == LINE_MAX {
+            Err(NotProxy)
+        } else {
+            Ok(Found::Partial)
+        };
     };
     let line = window
         .get(6..end)
@@ -75,7 +79,10 @@ fn scan_text(bytes: &[u8]) -> Result<Found, NotProxy> {
     } else {
         Some(parse_line(line).ok_or(NotProxy)?)
     };
-    Ok(Found::Whole { length: end + 1, client })
+    Ok(Found::Whole {
+        length: end + 1,
+        client,
+    })
 }
 
 fn parse_line(line: &str) -> Option<SocketAddr> {
@@ -137,7 +144,10 @@ fn source_of_4(addresses: &[u8]) -> Option<SocketAddr> {
     let (_target, rest) = rest.split_first_chunk::<4>()?;
     let (port, rest) = rest.split_first_chunk::<2>()?;
     rest.split_first_chunk::<2>()?;
-    Some(SocketAddr::new(Ipv4Addr::from(*address).into(), u16::from_be_bytes(*port)))
+    Some(SocketAddr::new(
+        Ipv4Addr::from(*address).into(),
+        u16::from_be_bytes(*port),
+    ))
 }
 
 fn source_of_6(addresses: &[u8]) -> Option<SocketAddr> {
@@ -145,7 +155,10 @@ fn source_of_6(addresses: &[u8]) -> Option<SocketAddr> {
     let (_target, rest) = rest.split_first_chunk::<16>()?;
     let (port, rest) = rest.split_first_chunk::<2>()?;
     rest.split_first_chunk::<2>()?;
-    Some(SocketAddr::new(Ipv6Addr::from(*address).into(), u16::from_be_bytes(*port)))
+    Some(SocketAddr::new(
+        Ipv6Addr::from(*address).into(),
+        u16::from_be_bytes(*port),
+    ))
 }
 
 #[cfg(test)]
@@ -171,7 +184,9 @@ mod tests {
         assert_eq!(client, Some("[2001:db8::1]:1".parse().unwrap()));
         assert_eq!(whole(b"PROXY UNKNOWN\r\n"), None);
         let mut binary = SIGNATURE.to_vec();
-        binary.extend([0x21, 0x11, 0, 15, 192, 0, 2, 1, 192, 0, 2, 2, 0x9c, 0x40, 1, 187, 4, 0, 0]);
+        binary.extend([
+            0x21, 0x11, 0, 15, 192, 0, 2, 1, 192, 0, 2, 2, 0x9c, 0x40, 1, 187, 4, 0, 0,
+        ]);
         assert_eq!(whole(&binary), Some("192.0.2.1:40000".parse().unwrap()));
         let mut local = SIGNATURE.to_vec();
         local.extend([0x20, 0, 0, 0]);

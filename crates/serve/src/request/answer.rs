@@ -116,8 +116,13 @@ where
         Reply::File(response) => response.map(|body| ResponseBody::file(body, record)),
         Reply::Text(response) => response.map(|body| ResponseBody::text(body, record)),
     };
-    let has_body = method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if has_body { response } else { response.map(ResponseBody::without_body) }
+    let has_body =
+        method != Method::HEAD && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if has_body {
+        response
+    } else {
+        response.map(ResponseBody::without_body)
+    }
 }
 
 /// What is known while one request is answered.
@@ -160,7 +165,10 @@ impl<H: Handler> Exchange<'_, H> {
         record.set_route(number, route.name.as_str());
         record.keep(self.enter(number).await?);
         match &route.target {
-            RouteTarget::Component(_) => self.ask_handler(number, route, Request::from_parts(parts, body)).await,
+            RouteTarget::Component(_) => {
+                self.ask_handler(number, route, Request::from_parts(parts, body))
+                    .await
+            }
             RouteTarget::Files(_) => {
                 let found = files::respond(&self.site.installed().folders, number, route, &parts).await;
                 Ok(match found {
@@ -253,7 +261,9 @@ impl<H: Handler> Exchange<'_, H> {
             if now >= until {
                 return Poll::Ready(Err(too_long(timeout).into()));
             }
-            self.link.wanted.set(Some(slow.map_or(until, |slow| slow.min(until))));
+            self.link
+                .wanted
+                .set(Some(slow.map_or(until, |slow| slow.min(until))));
             Poll::Pending
         })
         .await;

@@ -19,7 +19,9 @@ pub(super) fn host(parts: &Parts) -> Result<&str, Refusal> {
     // What HTTP/1 names, the gate has checked.
     let host = match (authority, header) {
         (Some(authority), _) => authority,
-        (None, Some(header)) => header.to_str().map_err(|_| Refusal::Malformed("the host is none"))?,
+        (None, Some(header)) => header
+            .to_str()
+            .map_err(|_| Refusal::Malformed("the host is none"))?,
         (None, None) => "",
     };
     Ok(without_port(host))

@@ -29,7 +29,9 @@ pub(super) fn response(fault: &Fault, id: RequestId, pages: FaultPages) -> Respo
         FaultPages::Detailed => detailed(status, fault, id),
     };
     if fault.kind == FaultKind::Busy {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }
@@ -37,10 +39,14 @@ pub(super) fn response(fault: &Fault, id: RequestId, pages: FaultPages) -> Respo
 /// The response to what is no request; its connection ends.
 pub(super) fn refused(refusal: Refusal, id: RequestId) -> Response<Bytes> {
     let mut response = page(refusal.status(), id);
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     if refusal == Refusal::Method {
         let allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static(allow));
     }
     response
 }
@@ -104,7 +110,8 @@ mod tests {
             kind: FaultKind::Guest,
             detail: "trap in <secret>".to_owned(),
         };
-        let body = |pages| String::from_utf8(response(&fault, RequestId(7), pages).into_body().to_vec()).unwrap();
+        let body =
+            |pages| String::from_utf8(response(&fault, RequestId(7), pages).into_body().to_vec()).unwrap();
         let terse = body(FaultPages::Terse);
         assert!(terse.contains("00000007") && !terse.contains("secret"), "{terse}");
         assert!(body(FaultPages::Detailed).contains("trap in &lt;secret&gt;"));

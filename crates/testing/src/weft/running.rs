@@ -102,6 +102,17 @@ impl Running {
         self.wait_for(text, |running| &running.stderr);
     }
 
+    /// What it has written to standard error so far, as far as that was waited for.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// Sends the signal that asks a server to read its settings again.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Sends the signal of Ctrl-C.
     pub fn interrupt(&self) {
         self.signal(Signal::INT);

@@ -31,7 +31,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use weft_app::trigger::http::Reuse;
 use weft_app::{Grants, Limits};
 
-use crate::cell::{self, Cell, PrincipalSetup, Setup};
+use crate::cell::{self, Cell, PrincipalSetup, Setup, Thread};
 use crate::denial::DenialLog;
 use crate::engine::{Concurrency, Engine};
 use crate::link::{Imports, Linking};
@@ -100,6 +100,7 @@ impl Serving {
             imports: self.imports.clone(),
             limits: self.limits.clone(),
             stop: Stop::new(),
+            thread: Thread::Shared,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use crate::engine::Engine;
 
 /// How often guests that compute look up: the longest that one holds the thread of others.
@@ -20,6 +22,7 @@ struct Threads {
     runtime: Option<tokio::runtime::Runtime>,
     handle: tokio::runtime::Handle,
     ended: Arc<AtomicBool>,
+    engines: Arc<Mutex<Vec<Engine>>>,
 }
 
 impl std::fmt::Debug for Background {
@@ -45,12 +48,14 @@ impl Background {
             .build()?;
         let ended = Arc::new(AtomicBool::new(false));
         let stop = ended.clone();
+        let engines = Arc::new(Mutex::new(engines));
+        let ticked = engines.clone();
         std::thread::Builder::new()
             .name("weft-ticks".into())
             .spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     std::thread::sleep(TICK);
-                    for engine in &engines {
+                    for engine in ticked.lock().iter() {
                         engine.advance_epoch();
                     }
                 }
@@ -59,7 +64,16 @@ impl Background {
             handle: runtime.handle().clone(),
             runtime: Some(runtime),
             ended,
+            engines,
         })))
+    }
+
+    /// Counts time for guests of one more engine, from now on. One that is known already is not counted twice.
+    pub fn attend(&self, engine: &Engine) {
+        let mut engines = self.0.engines.lock();
+        if !engines.iter().any(|known| known.is_same(engine)) {
+            engines.push(engine.clone());
+        }
     }
 
     pub(super) fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>

@@ -100,7 +100,7 @@ fn cleaning_other_engines_keeps_ours() {
     insert(&cache, "a", 300);
     let other = Key::new(Digest::of(b"a"), 47, "one-shot");
     cache.insert(&other, &meta("a"), &content("other", 100)).unwrap();
-    let report = cache.clean(Which::OtherEngines(48)).unwrap();
+    let report = cache.clean(Which::OtherEngines(vec![48])).unwrap();
     assert_eq!((report.entries, report.bytes), (1, 100));
     assert!(is_hit(&cache, "a"));
 }

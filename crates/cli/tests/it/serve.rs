@@ -1,0 +1,395 @@
+//! `weft serve`: requests in, responses out, and what happens when guests, clients or signals misbehave.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use weft_testing::weft::{Outcome, Running};
+use weft_testing::{Scratch, guest};
+
+use crate::weft;
+
+/// One guest for each release of WASI; the path of a request says what they do.
+const GUESTS: [&str; 2] = ["web", "web_p3"];
+
+/// A served program.
+struct Served {
+    running: Running,
+    address: String,
+}
+
+impl Served {
+    fn start(program: &Path, flags: &[&str]) -> Self {
+        let running = weft()
+            .args(["serve", "--addr", "127.0.0.1:0"])
+            .args(flags)
+            .arg(program)
+            .start();
+        Self::listening(running)
+    }
+
+    fn listening(mut running: Running) -> Self {
+        running.wait_for_stderr("on http://");
+        running.wait_for_stderr("\n");
+        let said = running.stderr();
+        let address = said
+            .split("on http://")
+            .nth(1)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned();
+        Self { running, address }
+    }
+
+    fn get(&self, path: &str) -> Response {
+        self.send(&format!(
+            "GET {path} HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n\r\n"
+        ))
+    }
+
+    fn send(&self, request: &str) -> Response {
+        let mut stream = self.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        Response::read(stream)
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+    }
+
+    fn end(self) -> Outcome {
+        self.running.terminate();
+        self.running.ended()
+    }
+}
+
+/// Everything that came until the connection was closed.
+#[derive(Debug)]
+struct Response {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Response {
+    fn read(mut stream: impl std::io::Read) -> Self {
+        let mut all = Vec::new();
+        // A response that is cut off ends the connection in whatever way.
+        let _ = stream.read_to_end(&mut all);
+        let all = String::from_utf8_lossy(&all).into_owned();
+        let (head, body) = all.split_once("\r\n\r\n").unwrap_or((&all, ""));
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .unwrap_or(0);
+        Self {
+            status,
+            head: head.to_lowercase(),
+            body: body.to_owned(),
+        }
+    }
+}
+
+#[test]
+fn a_component_answers_requests() {
+    for name in GUESTS {
+        let served = Served::start(&guest(name), &[]);
+        let response = served.get("/hello");
+        assert_eq!(response.status, 200, "{name}: {response:?}");
+        assert!(response.body.contains("hello world"), "{name}: {response:?}");
+        assert!(response.head.contains("x-request-id: "), "{response:?}");
+        let head = served.get("/headers").body;
+        assert!(
+            head.contains("authority example.com") && head.contains("scheme http\n"),
+            "{head}"
+        );
+        served.end().with_code(0);
+    }
+}
+
+#[test]
+fn text_is_served_too() {
+    let served = Served::start(&guest("http-hello.wat"), &[]);
+    assert_eq!(served.get("/").body, "hello world");
+    served.end().with_code(0);
+}
+
+#[test]
+fn a_trap_is_a_500_whose_details_stay_in_the_log() {
+    for name in GUESTS {
+        let served = Served::start(&guest(name), &[]);
+        let response = served.get("/trap");
+        assert_eq!(response.status, 500, "{response:?}");
+        assert!(!response.body.contains("trap"), "{response:?}");
+        let id = response
+            .head
+            .split("x-request-id: ")
+            .nth(1)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned();
+        assert!(response.body.contains(&id), "{response:?}");
+        // The next request has an instance of its own.
+        assert_eq!(served.get("/hello").status, 200);
+        let said = served.end().with_code(0).stderr();
+        assert!(said.contains(&id) && said.contains("unreachable"), "{said}");
+    }
+}
+
+#[test]
+fn a_developer_sees_what_went_wrong() {
+    let served = Served::start(&guest("web"), &["--dev"]);
+    let response = served.get("/trap");
+    assert_eq!(response.status, 500);
+    assert!(response.body.contains("unreachable"), "{response:?}");
+    served.end().with_code(0);
+}
+
+#[test]
+fn a_guest_that_never_answers_is_cut_at_its_deadline_and_stalls_nobody() {
+    for name in GUESTS {
+        let served = Served::start(&guest(name), &["--response-timeout", "700ms", "--threads", "1"]);
+        let mut spinning = served.connect();
+        spinning
+            .write_all(b"GET /spin HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        let started = Instant::now();
+        for _ in 0..3 {
+            assert_eq!(served.get("/hello").status, 200);
+        }
+        assert_eq!(served.get("/slow?ms=60000").status, 504);
+        assert_eq!(Response::read(spinning).status, 504, "{name}");
+        assert!(started.elapsed() < Duration::from_secs(20));
+        assert_eq!(served.get("/hello").status, 200);
+        served.end().with_code(0);
+    }
+}
+
+#[test]
+fn memory_beyond_the_limit_is_a_500_and_says_so_in_the_log() {
+    let served = Served::start(&guest("web"), &["--memory", "8MiB"]);
+    assert_eq!(served.get("/memory?mib=4").status, 200);
+    assert_eq!(served.get("/memory?mib=40").status, 500);
+    let said = served.end().with_code(0).stderr();
+    assert!(said.contains("its limit is 8 MiB"), "{said}");
+}
+
+#[test]
+fn a_response_that_breaks_off_is_not_taken_for_a_whole_one() {
+    for name in GUESTS {
+        let served = Served::start(&guest(name), &[]);
+        let response = served.get("/late-trap");
+        assert!(
+            !response.body.ends_with("0\r\n\r\n"),
+            "{name}: a response that was cut off looks whole"
+        );
+        let short = served.get("/short");
+        assert!(short.status != 200 || short.body.len() < 100, "{short:?}");
+        served.end().with_code(0);
+    }
+}
+
+#[test]
+fn requests_share_nothing_unless_instances_are_reused() {
+    for name in GUESTS {
+        let served = Served::start(&guest(name), &[]);
+        for _ in 0..3 {
+            assert!(served.get("/count").body.contains("1\n"), "{name}");
+        }
+        served.end().with_code(0);
+        let served = Served::start(
+            &guest(name),
+            &["--reuse", "2", "--reuse-idle", "1m", "--threads", "1"],
+        );
+        let counts: Vec<bool> = (0..4)
+            .map(|_| served.get("/count").body.contains("2\n"))
+            .collect();
+        assert_eq!(counts, [false, true, false, true], "{name}");
+        served.end().with_code(0);
+    }
+}
+
+#[test]
+fn a_served_program_has_only_what_was_granted() {
+    for name in GUESTS {
+        let served = Served::start(&guest(name), &[]);
+        assert!(!served.get("/env").body.contains('='), "{name}");
+        served.end().with_code(0);
+        let served = Served::start(&guest(name), &["--env", "SECRET=42"]);
+        assert!(served.get("/env").body.contains("SECRET=42"), "{name}");
+        served.end().with_code(0);
+    }
+}
+
+#[test]
+fn a_request_in_flight_is_answered_before_the_server_ends() {
+    for name in GUESTS {
+        let served = Served::start(&guest(name), &[]);
+        let mut slow = served.connect();
+        slow.write_all(b"GET /slow?ms=1000 HTTP/1.1\r\nhost: example.com\r\n\r\n")
+            .unwrap();
+        // An idle connection is no reason to wait.
+        let _idle = served.connect();
+        std::thread::sleep(Duration::from_millis(300));
+        served.running.terminate();
+        let response = Response::read(slow);
+        assert_eq!(response.status, 200, "{name}: {response:?}");
+        served.running.ended().with_code(0);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_server_at_once() {
+    let served = Served::start(&guest("web"), &[]);
+    let mut slow = served.connect();
+    slow.write_all(b"GET /slow?ms=60000 HTTP/1.1\r\nhost: example.com\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let mut running = served.running;
+    running.terminate();
+    running.wait_for_stderr("draining");
+    let started = Instant::now();
+    running.terminate();
+    running.ended().with_code(143);
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_changed_program_is_swapped_in_without_losing_a_request() {
+    let scratch = Scratch::new();
+    let program = scratch.file("site.wat", source("hello world"));
+    let mut served = Served::start(&program, &[]);
+    assert_eq!(served.get("/").body, "hello world");
+    scratch.file("site.wat", source("hello weft!"));
+    served.running.hang_up();
+    served.running.wait_for_stderr("reloaded");
+    assert_eq!(served.get("/").body, "hello weft!");
+    // What cannot be served changes nothing.
+    scratch.file("site.wat", "(component");
+    served.running.hang_up();
+    served.running.wait_for_stderr("was not reloaded");
+    assert_eq!(served.get("/").body, "hello weft!");
+    served.end().with_code(0);
+}
+
+/// The smallest guest, with other words of the same length.
+fn source(words: &str) -> String {
+    assert_eq!(words.len(), 11);
+    let text = include_str!("../../../../guests/wat/http-hello.wat");
+    text.replace("\"hello world\"", &format!("\"{words}\""))
+}
+
+#[test]
+fn a_unix_socket_is_listened_on_and_removed() {
+    let scratch = Scratch::new();
+    let socket = scratch.path().join("site.sock");
+    let mut running = weft()
+        .args(["serve", "--addr", &format!("unix:{}", socket.display())])
+        .arg(guest("web"))
+        .start();
+    running.wait_for_stderr("on unix:");
+    let mut stream = UnixStream::connect(&socket).unwrap();
+    stream
+        .write_all(b"GET /hello HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    assert_eq!(Response::read(stream).status, 200);
+    running.terminate();
+    running.ended().with_code(0);
+    assert!(!socket.exists());
+}
+
+#[test]
+fn what_answers_no_requests_is_not_served() {
+    let refused = weft()
+        .args(["serve", "--addr", "127.0.0.1:0"])
+        .arg(guest("hello.p2"))
+        .run();
+    let said = refused.with_code(1).stderr();
+    assert!(said.contains("wasi:http/incoming-handler"), "{said}");
+    let refused = weft()
+        .args(["serve", "--addr", "no address"])
+        .arg(guest("web"))
+        .run();
+    let said = refused.with_code(2).stderr();
+    assert!(said.contains("127.0.0.1:8080"), "{said}");
+}
+
+#[test]
+fn a_second_server_on_the_same_port_is_told_so() {
+    let served = Served::start(&guest("web"), &[]);
+    let refused = weft()
+        .args(["serve", "--addr", &served.address])
+        .arg(guest("web"))
+        .run()
+        .with_code(1)
+        .stderr();
+    assert!(refused.contains("cannot listen on"), "{refused}");
+    served.end().with_code(0);
+}
+
+#[test]
+fn health_and_numbers_are_shown_elsewhere() {
+    let served = Served::start(&guest("web"), &["--admin", "127.0.0.1:0"]);
+    let mut running = served.running;
+    running.wait_for_stderr("health and numbers on http://");
+    let said = running.stderr();
+    let admin = said
+        .split("numbers on http://")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap()
+        .to_owned();
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect(&admin).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        Response::read(stream)
+    };
+    assert_eq!(ask("/livez").status, 200);
+    assert_eq!(ask("/readyz").status, 200);
+    assert!(ask("/metrics").body.contains("weft_"), "{:?}", ask("/metrics"));
+    running.terminate();
+    running.ended().with_code(0);
+}
+
+#[test]
+fn a_body_is_echoed_as_it_comes() {
+    for name in GUESTS {
+        let served = Served::start(&guest(name), &[]);
+        let mut stream = served.connect();
+        stream
+            .write_all(b"POST /echo HTTP/1.1\r\nhost: example.com\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        stream.write_all(b"5\r\nfirst\r\n").unwrap();
+        let mut seen = Vec::new();
+        let mut byte = [0];
+        while !seen.ends_with(b"first") {
+            assert_eq!(
+                stream.read(&mut byte).unwrap(),
+                1,
+                "{name}: {}",
+                String::from_utf8_lossy(&seen)
+            );
+            seen.push(byte[0]);
+        }
+        stream.write_all(b"6\r\nsecond\r\n0\r\n\r\n").unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        assert!(String::from_utf8_lossy(&rest).contains("second"), "{name}");
+        served.end().with_code(0);
+    }
+}

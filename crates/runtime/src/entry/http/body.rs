@@ -10,6 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use wasmtime_wasi_http::WasiBody;
 
 use super::failure::Failure;
+use super::shared::Ticket;
 use super::work::Work;
 
 /// Bytes that a body may have to be handed on as one piece.
@@ -23,6 +24,8 @@ pub struct GuestBody {
     source: Source,
     /// The guest, while it is at work.
     work: Option<Work>,
+    /// The place in an instance that answers others too.
+    ticket: Option<Ticket>,
 }
 
 enum Source {
@@ -51,6 +54,7 @@ impl GuestBody {
                 trailers: None,
             },
             work: None,
+            ticket: None,
         }
     }
 
@@ -59,17 +63,27 @@ impl GuestBody {
             return Self {
                 source: collect(body),
                 work: None,
+                ticket: None,
             };
         }
         Self {
             source: Source::Written(body),
             work: Some(work),
+            ticket: None,
+        }
+    }
+
+    pub(super) fn of_shared(body: WasiBody, ticket: Ticket) -> Self {
+        Self {
+            source: Source::Written(body),
+            work: None,
+            ticket: Some(ticket),
         }
     }
 
     /// Reads it to its end without anybody listening, so that the guest can finish.
     pub(super) fn finish_unread(mut self) {
-        if self.work.is_none() {
+        if self.work.is_none() && self.ticket.is_none() {
             return;
         }
         tokio::spawn(async move {

@@ -14,6 +14,7 @@ mod instances;
 mod p2;
 mod p3;
 mod pressure;
+mod shared;
 mod work;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
+use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 use wasmtime::component::{Component, types::ComponentItem};
 use wasmtime::{Store, UpdateDeadline};
@@ -44,6 +46,7 @@ pub use failure::Failure;
 use instances::Instances;
 pub use pressure::Background;
 pub(crate) use pressure::Pressure;
+use shared::Shared;
 use work::Work;
 
 /// The interfaces by which a component answers requests, without their versions.
@@ -115,6 +118,7 @@ struct Inner {
     linked: Linked,
     background: Background,
     instances: Instances,
+    shared: Shared,
 }
 
 /// By which interface the component is entered.
@@ -197,6 +201,7 @@ impl HttpProgram {
             linked,
             background,
             instances,
+            shared: Shared::default(),
         })))
     }
 
@@ -220,11 +225,36 @@ impl HttpProgram {
         B::Error: Into<BodyError>,
     {
         let only_head = request.method() == Method::HEAD;
+        if self.0.serving.reuse.concurrent_max > 1 {
+            return self.handle_shared(request, transport, only_head).await;
+        }
         let (answer, answered) = oneshot::channel();
         let mut work = self.work(request, transport, answer);
         let response = work.until_answered(answered).await?;
         let (parts, body) = response.into_parts();
         let body = GuestBody::new(body, work);
+        if only_head {
+            body.finish_unread();
+            return Ok(Response::from_parts(parts, GuestBody::empty()));
+        }
+        Ok(Response::from_parts(parts, body))
+    }
+
+    /// As [`HttpProgram::handle`], by an instance that answers others at the same time.
+    async fn handle_shared<B>(
+        &self,
+        request: Request<B>,
+        transport: Transport,
+        only_head: bool,
+    ) -> Result<Response<GuestBody>, Failure>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BodyError>,
+    {
+        let request = p3::complete(request, transport).map(|body| body::for_guest(body).boxed_unsync());
+        let (response, ticket) = self.0.shared.answer(&self.0, request).await?;
+        let (parts, body) = response.into_parts();
+        let body = GuestBody::of_shared(body, ticket);
         if only_head {
             body.finish_unread();
             return Ok(Response::from_parts(parts, GuestBody::empty()));

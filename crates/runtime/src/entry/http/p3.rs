@@ -33,7 +33,7 @@ where
     B::Error: Into<BodyError>,
 {
     let mut instance = instance(&inner, pressure).await?;
-    let request = complete(request, transport);
+    let request = complete(request, transport).map(for_guest);
     let service = &instance.proxy;
     let ran = instance
         .store
@@ -59,19 +59,18 @@ where
 type Received = Pin<Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>>;
 
 /// Calls the handler, and hands on what it returns.
-async fn respond<B>(
+pub(super) async fn respond<B>(
     accessor: &Accessor<Cell>,
     service: &Service,
     request: Request<B>,
     answer: Answer,
 ) -> wasmtime::Result<()>
 where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BodyError>,
+    B: Body<Data = Bytes, Error = wasmtime_wasi_http::Error> + Send + 'static,
 {
     let (request, received) = accessor.with(|mut store| {
         let view = store.data_mut().http_view();
-        let (request, received) = p3::Request::from_http(view.hooks, request.map(for_guest));
+        let (request, received) = p3::Request::from_http(view.hooks, request);
         // Boxed, it is known to borrow nothing of the store.
         let received: Received = Box::pin(received);
         view.table.push(request).map(|request| (request, received))
@@ -93,7 +92,7 @@ where
 }
 
 /// Adds what a request of WASI 0.3 has that one of HTTP/1 leaves to the connection: scheme and authority.
-fn complete<B>(mut request: Request<B>, transport: Transport) -> Request<B> {
+pub(super) fn complete<B>(mut request: Request<B>, transport: Transport) -> Request<B> {
     let scheme = match transport {
         Transport::Plain => Scheme::HTTP,
         Transport::Encrypted => Scheme::HTTPS,

@@ -47,7 +47,10 @@ fn main() -> Result<(), Failure> {
             certificate: folder.join("cert.pem"),
             key: folder.join("key.pem"),
         };
-        listeners.push(listener(SocketAddr::from((Ipv4Addr::LOCALHOST, port + 1)), Some(files)));
+        listeners.push(listener(
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port + 1)),
+            Some(files),
+        ));
     }
     let routes = vec![Route {
         name: "all".parse()?,
@@ -86,7 +89,9 @@ fn listener(address: SocketAddr, tls: Option<TlsFiles>) -> Listener {
 /// Hyper with nothing around it, one runtime of one thread on each processor.
 fn bare(address: SocketAddr) -> Result<(), Failure> {
     let serve = move || -> Result<(), Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let tasks = tokio::task::LocalSet::new();
         tasks.block_on(&runtime, async move {
             let socket = tokio::net::TcpSocket::new_v4()?;
@@ -97,7 +102,8 @@ fn bare(address: SocketAddr) -> Result<(), Failure> {
             loop {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(greet));
+                let connection =
+                    http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(greet));
                 tokio::task::spawn_local(connection);
             }
         })

@@ -179,7 +179,9 @@ impl<H: Handler> Server<H> {
             admin: None,
             shared,
         };
-        // From here on, dropping the server ends what was started.
+        // From here on, dropping the server ends what was started. It waits for the log, which ends with its last
+        // sender: so this one must be dropped before the server.
+        let log_sender = log_sender;
         if let Some(address) = &settings.admin {
             server.start_admin(address)?;
         }

@@ -33,7 +33,11 @@ fn check_head(data: &[u8], length: usize, bounds: &Bounds) {
     let cuts = (0..length).filter(|cut| length < 512 || cut % 37 == 0);
     for cut in cuts {
         let (start, _) = head.split_at(cut);
-        assert_eq!(scan(start, bounds), Ok(Scan::Partial), "a part of a head is no part of one");
+        assert_eq!(
+            scan(start, bounds),
+            Ok(Scan::Partial),
+            "a part of a head is no part of one"
+        );
     }
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut headers);
@@ -44,7 +48,9 @@ fn check_head(data: &[u8], length: usize, bounds: &Bounds) {
     assert!(request.headers.len() <= bounds.headers_max);
     let counted = |name: &str| {
         let headers = request.headers.iter();
-        headers.filter(|header| header.name.eq_ignore_ascii_case(name)).count()
+        headers
+            .filter(|header| header.name.eq_ignore_ascii_case(name))
+            .count()
     };
     let (lengths, codings) = (counted("content-length"), counted("transfer-encoding"));
     assert!(lengths + codings <= 1, "more than one end of a body");
@@ -66,7 +72,11 @@ fn check_chunks(data: &[u8]) {
             }
         }
     }
-    assert_eq!(used, Ok(used_in_pieces), "cut into bytes, the chunks end elsewhere");
+    assert_eq!(
+        used,
+        Ok(used_in_pieces),
+        "cut into bytes, the chunks end elsewhere"
+    );
     assert_eq!(whole.is_done(), pieces.is_done());
 }
 
@@ -76,7 +86,11 @@ fn check_proxy(data: &[u8]) {
     };
     assert!(length <= proxy::BYTES_MAX && length <= data.len());
     let (header, _) = data.split_at(length);
-    assert_eq!(proxy::scan(header), proxy::scan(data), "what follows a header changes it");
+    assert_eq!(
+        proxy::scan(header),
+        proxy::scan(data),
+        "what follows a header changes it"
+    );
     for cut in 0..length {
         let (start, _) = header.split_at(cut);
         assert_eq!(proxy::scan(start), Ok(proxy::Found::Partial));

@@ -351,7 +351,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        let this = self.get_mut();
+        // What is to be aborted must not end as if it were whole.
+        let is_other = matches!(this.link.refused.get(), Some((_, Refusal::NotHttp)));
+        if is_other || this.link.is_broken.get() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut this.stream).poll_shutdown(context)
     }
 }
 

@@ -65,6 +65,11 @@ pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, peer: Rc<Peer>, str
             gate.into_stream().abort();
             return;
         }
+        if matches!(link.refused.get(), Some((_, Refusal::NotHttp))) {
+            // Whoever speaks another protocol must see an end, and not an answer that it takes for its own.
+            gate.into_stream().abort();
+            return;
+        }
         if end == End::Over {
             break;
         }
@@ -130,7 +135,9 @@ impl<H: Handler> Driver<H> {
                 Phase::Responding => return Poll::Ready(End::Abort),
                 // Nothing moved since the gate was told, or the parser waits for something else: it had its time.
                 Phase::Head | Phase::Idle => return Poll::Ready(End::Abort),
-                Phase::Working if self.gone_at().is_some_and(|gone| now >= gone) => return Poll::Ready(End::Abort),
+                Phase::Working if self.gone_at().is_some_and(|gone| now >= gone) => {
+                    return Poll::Ready(End::Abort);
+                }
                 // Whoever works on it was asked a moment ago, and will set another time.
                 Phase::Working => {
                     self.alarm.set(Some(now + Duration::from_millis(10)), context);
@@ -154,7 +161,9 @@ impl<H: Handler> Driver<H> {
             Phase::Idle => Some(since + DOZE.min(limits.idle_timeout)),
             Phase::Head => Some(since + limits.head_timeout),
             Phase::Working => self.link.wanted.get(),
-            Phase::Responding => Some((self.link.moved() + limits.body_timeout).min(since + limits.total_timeout)),
+            Phase::Responding => {
+                Some((self.link.moved() + limits.body_timeout).min(since + limits.total_timeout))
+            }
         };
         match self.gone_at() {
             Some(gone) => Some(due.map_or(gone, |due| due.min(gone))),

@@ -45,8 +45,6 @@ pub(crate) struct Link {
     pub(crate) is_write_blocked: Cell<bool>,
     /// When the client was seen to have sent all it will.
     pub(crate) end_seen: Cell<Option<Instant>>,
-    /// Whether the connection ends after the present response.
-    pub(crate) is_last: Cell<bool>,
     /// Whether the beginning of a head waits for its end.
     pub(crate) is_partial: Cell<bool>,
     /// Whether a response ended before its end.
@@ -70,7 +68,6 @@ impl Link {
             to_refuse: Cell::new(None),
             is_write_blocked: Cell::new(false),
             end_seen: Cell::new(None),
-            is_last: Cell::new(false),
             is_partial: Cell::new(false),
             is_broken: Cell::new(false),
             body: RefCell::new(None),

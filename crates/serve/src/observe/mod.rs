@@ -4,6 +4,6 @@ mod access_log;
 mod metrics;
 mod record;
 
-pub(crate) use access_log::{LogSender, Line, start as start_log};
+pub(crate) use access_log::{Line, LogSender, start as start_log};
 pub(crate) use metrics::{Metrics, RouteCounts, render};
 pub(crate) use record::{Books, Record, RouteTable};

@@ -283,7 +283,6 @@ impl<H: Handler> Exchange<'_, H> {
         match trouble {
             Trouble::Refused(refusal) => {
                 self.worker.books.counts.refused.add(1);
-                self.link.is_last.set(true);
                 fault::refused(refusal, self.id)
             }
             Trouble::Fault(fault) => {

@@ -10,7 +10,9 @@ fn health_readiness_and_numbers_are_shown_apart_from_the_app() {
     setup.settings.admin = Some("127.0.0.1:0".parse().unwrap());
     let server = setup.start();
     let handle = server.server.as_ref().unwrap();
-    let Some(ListenAddress::Tcp(address)) = handle.admin_address() else { panic!("no admin listener") };
+    let Some(ListenAddress::Tcp(address)) = handle.admin_address() else {
+        panic!("no admin listener")
+    };
     let mut admin = Client::connect(*address);
     assert_eq!(admin.get("/livez").status, 200);
     assert_eq!(admin.get("/readyz").status, 200);

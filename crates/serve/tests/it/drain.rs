@@ -37,7 +37,9 @@ fn requests_in_flight_have_their_responses_and_idle_connections_are_closed() {
 
 #[test]
 fn what_is_not_done_when_the_time_is_over_is_cut_off() {
-    let mut server = Setup::new().limits(|limits| limits.grace = Duration::from_millis(300)).start();
+    let mut server = Setup::new()
+        .limits(|limits| limits.grace = Duration::from_millis(300))
+        .start();
     let mut held = server.connect();
     held.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
     server.wait_for_working(1);
@@ -75,13 +77,18 @@ fn load(address: std::net::SocketAddr, is_fresh: bool, sent: &AtomicUsize, is_ov
         let mut room = [0; 1024];
         while !read.ends_with(b"hello") {
             match stream.read(&mut room) {
-                Ok(0) => panic!("a request had no response; {} were sent", sent.load(Ordering::SeqCst)),
+                Ok(0) => panic!(
+                    "a request had no response; {} were sent",
+                    sent.load(Ordering::SeqCst)
+                ),
                 Ok(length) => read.extend_from_slice(&room[..length]),
                 Err(error) => panic!("a request failed: {error}"),
             }
         }
         sent.fetch_add(1, Ordering::SeqCst);
-        let closes = String::from_utf8_lossy(&read).to_lowercase().contains("connection: close");
+        let closes = String::from_utf8_lossy(&read)
+            .to_lowercase()
+            .contains("connection: close");
         if !closes && !is_fresh {
             kept = Some(stream);
         }

@@ -68,9 +68,15 @@ fn files_are_served_and_nothing_else_is() {
     let reply = ask(&mut client, "POST", "/s/a%20b.txt", "");
     assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD")));
     let large = ask(&mut client, "GET", "/s/large.bin", "");
-    assert_eq!((large.body.len(), large.header("content-length")), (1_000_000, Some("1000000")));
+    assert_eq!(
+        (large.body.len(), large.header("content-length")),
+        (1_000_000, Some("1000000"))
+    );
     let head = ask(&mut client, "HEAD", "/s/large.bin", "");
-    assert_eq!((head.status, head.header("content-length")), (200, Some("1000000")));
+    assert_eq!(
+        (head.status, head.header("content-length")),
+        (200, Some("1000000"))
+    );
     let text = ask(&mut client, "GET", "/s/a%20b.txt", "");
     assert_eq!(text.header("content-type"), Some("text/plain; charset=utf-8"));
 }
@@ -88,12 +94,20 @@ fn a_client_that_has_a_file_is_not_sent_it_again_and_may_ask_for_a_part() {
         (format!("If-None-Match: \"x\", W/{tag}\r\n"), 304, ""),
         ("If-None-Match: \"x\"\r\n".to_owned(), 200, "0123456789"),
         (format!("If-Modified-Since: {date}\r\n"), 304, ""),
-        ("If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n".to_owned(), 200, "0123456789"),
+        (
+            "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n".to_owned(),
+            200,
+            "0123456789",
+        ),
         ("If-Match: \"x\"\r\n".to_owned(), 412, ""),
         ("Range: bytes=2-4\r\n".to_owned(), 206, "234"),
         ("Range: bytes=-2\r\n".to_owned(), 206, "89"),
         (format!("Range: bytes=2-4\r\nIf-Range: {tag}\r\n"), 206, "234"),
-        ("Range: bytes=2-4\r\nIf-Range: \"x\"\r\n".to_owned(), 200, "0123456789"),
+        (
+            "Range: bytes=2-4\r\nIf-Range: \"x\"\r\n".to_owned(),
+            200,
+            "0123456789",
+        ),
         ("Range: bytes=0-1,3-4\r\n".to_owned(), 200, "0123456789"),
         ("Range: bytes=50-\r\n".to_owned(), 416, ""),
     ] {
@@ -101,7 +115,13 @@ fn a_client_that_has_a_file_is_not_sent_it_again_and_may_ask_for_a_part() {
         assert_eq!((reply.status, reply.text().as_str()), (status, body), "{headers}");
     }
     let part = ask(&mut client, "GET", "/s/large.bin", "Range: bytes=999990-\r\n");
-    assert_eq!((part.body.len(), part.header("content-range")), (10, Some("bytes 999990-999999/1000000")));
+    assert_eq!(
+        (part.body.len(), part.header("content-range")),
+        (10, Some("bytes 999990-999999/1000000"))
+    );
     fs_err::write(folder.path().join("public/a b.txt"), "changed").unwrap();
-    assert_eq!(ask(&mut client, "GET", path, &format!("If-None-Match: {tag}\r\n")).text(), "changed");
+    assert_eq!(
+        ask(&mut client, "GET", path, &format!("If-None-Match: {tag}\r\n")).text(),
+        "changed"
+    );
 }

@@ -24,11 +24,19 @@ fn long(before: &str, count: usize, after: &str) -> String {
 fn what_could_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read() {
     let server = Setup::new().start();
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
-    let post = |headers: &str, body: &str| format!("POST /read HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n{body}{smuggled}");
+    let post = |headers: &str, body: &str| {
+        format!("POST /read HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n{body}{smuggled}")
+    };
     let cases: Vec<(u16, String)> = [
         // Two lengths, or none that is a number.
-        (400, post("Content-Length: 0\r\nTransfer-Encoding: chunked", "0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked\r\nContent-Length: 5", "0\r\n\r\n")),
+        (
+            400,
+            post("Content-Length: 0\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
+        ),
+        (
+            400,
+            post("Transfer-Encoding: chunked\r\nContent-Length: 5", "0\r\n\r\n"),
+        ),
         (400, post("Content-Length: 5\r\nContent-Length: 6", "hello")),
         (400, post("Content-Length: 5\r\nContent-Length: 5", "hello")),
         (400, post("Content-Length: 5, 5", "hello")),
@@ -44,8 +52,20 @@ fn what_could_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read() {
         (400, post("Content-Length: 5\u{b}", "hello")),
         (400, post("Content-Length\u{0}: 5", "hello")),
         // Transfer codings that are not `chunked`.
-        (400, post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", "0\r\n\r\n")),
+        (
+            400,
+            post(
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+                "0\r\n\r\n",
+            ),
+        ),
+        (
+            400,
+            post(
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+                "0\r\n\r\n",
+            ),
+        ),
         (400, post("Transfer-Encoding: chunked, chunked", "0\r\n\r\n")),
         (400, post("Transfer-Encoding: chunked, identity", "0\r\n\r\n")),
         (400, post("Transfer-Encoding: identity", "")),
@@ -62,29 +82,89 @@ fn what_could_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read() {
         (400, post("Transfer-Encoding\t: chunked", "0\r\n\r\n")),
         (400, post(" Transfer-Encoding: chunked", "0\r\n\r\n")),
         (400, post("Transfer-Encoding:\r\n chunked", "0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked\r\n , identity", "0\r\n\r\n")),
+        (
+            400,
+            post("Transfer-Encoding: chunked\r\n , identity", "0\r\n\r\n"),
+        ),
         (400, post("X: a\r\n\tTransfer-Encoding: chunked", "0\r\n\r\n")),
         (501, post("Transfer-Encoding: gzip, chunked", "0\r\n\r\n")),
-        (400, "POST /read HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned()),
+        (
+            400,
+            "POST /read HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        ),
         // Chunks that are none.
-        (400, post("Transfer-Encoding: chunked", "+5\r\nhello\r\n0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked", "-5\r\nhello\r\n0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked", " 5\r\nhello\r\n0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked", "5 \r\nhello\r\n0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked", "0x5\r\nhello\r\n0\r\n\r\n")),
+        (
+            400,
+            post("Transfer-Encoding: chunked", "+5\r\nhello\r\n0\r\n\r\n"),
+        ),
+        (
+            400,
+            post("Transfer-Encoding: chunked", "-5\r\nhello\r\n0\r\n\r\n"),
+        ),
+        (
+            400,
+            post("Transfer-Encoding: chunked", " 5\r\nhello\r\n0\r\n\r\n"),
+        ),
+        (
+            400,
+            post("Transfer-Encoding: chunked", "5 \r\nhello\r\n0\r\n\r\n"),
+        ),
+        (
+            400,
+            post("Transfer-Encoding: chunked", "0x5\r\nhello\r\n0\r\n\r\n"),
+        ),
         (400, post("Transfer-Encoding: chunked", "5\nhello\r\n0\r\n\r\n")),
         (400, post("Transfer-Encoding: chunked", "5\r\nhello0\r\n\r\n")),
         (400, post("Transfer-Encoding: chunked", "5\r\nhello\n0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked", "5\r\nhelloworld\r\n0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked", "10000000000000000\r\nhello\r\n0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked", "ffffffffffffffff\r\nhello\r\n0\r\n\r\n")),
+        (
+            400,
+            post("Transfer-Encoding: chunked", "5\r\nhelloworld\r\n0\r\n\r\n"),
+        ),
+        (
+            400,
+            post(
+                "Transfer-Encoding: chunked",
+                "10000000000000000\r\nhello\r\n0\r\n\r\n",
+            ),
+        ),
+        (
+            400,
+            post(
+                "Transfer-Encoding: chunked",
+                "ffffffffffffffff\r\nhello\r\n0\r\n\r\n",
+            ),
+        ),
         (400, post("Transfer-Encoding: chunked", "\r\nhello\r\n0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked", "5;a\nb\r\nhello\r\n0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked", "5;a\rb\r\nhello\r\n0\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked", &long("5;", 200_000, "\r\nhello\r\n0\r\n\r\n"))),
-        (400, post("Transfer-Encoding: chunked", "0\r\nContent-Length: 5\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked", "0\r\nTransfer-Encoding: chunked\r\n\r\n")),
-        (400, post("Transfer-Encoding: chunked", "0\r\nbad trailer\r\n\r\n")),
+        (
+            400,
+            post("Transfer-Encoding: chunked", "5;a\nb\r\nhello\r\n0\r\n\r\n"),
+        ),
+        (
+            400,
+            post("Transfer-Encoding: chunked", "5;a\rb\r\nhello\r\n0\r\n\r\n"),
+        ),
+        (
+            400,
+            post(
+                "Transfer-Encoding: chunked",
+                &long("5;", 200_000, "\r\nhello\r\n0\r\n\r\n"),
+            ),
+        ),
+        (
+            400,
+            post("Transfer-Encoding: chunked", "0\r\nContent-Length: 5\r\n\r\n"),
+        ),
+        (
+            400,
+            post(
+                "Transfer-Encoding: chunked",
+                "0\r\nTransfer-Encoding: chunked\r\n\r\n",
+            ),
+        ),
+        (
+            400,
+            post("Transfer-Encoding: chunked", "0\r\nbad trailer\r\n\r\n"),
+        ),
         (400, post("Transfer-Encoding: chunked", "0\r\nX: a\n\r\n")),
         // Lines that end in other ways, and bytes that no line has.
         (400, "GET / HTTP/1.1\nHost: a\n\n".to_owned()),
@@ -101,7 +181,10 @@ fn what_could_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read() {
         (400, "GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n".to_owned()),
         (400, "GET / HTTP/1.1\r\nHost: a\r\nnocolon\r\n\r\n".to_owned()),
         (400, "GET / HTTP/1.1\r\n Host: a\r\n\r\n".to_owned()),
-        (400, "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n folded\r\n\r\n".to_owned()),
+        (
+            400,
+            "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n folded\r\n\r\n".to_owned(),
+        ),
         (400, "GET / HTTP/1.1\r\nHost: a\r\n\u{e4}: b\r\n\r\n".to_owned()),
         (400, "GET / HTTP/1.1\r\nHost: a\r\nX(y): b\r\n\r\n".to_owned()),
         // Hosts.
@@ -155,12 +238,21 @@ fn what_could_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read() {
         // More than there may be.
         (414, long("GET /", 70_000, " HTTP/1.1\r\nHost: a\r\n\r\n")),
         (431, long("GET / HTTP/1.1\r\nHost: a\r\nX: ", 70_000, "\r\n\r\n")),
-        (431, format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: a\r\n".repeat(200))),
+        (
+            431,
+            format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: a\r\n".repeat(200)),
+        ),
         (431, long("GET / HTTP/1.1\r\nHost: a\r\nX: ", 200_000, "")),
         // The end before the end.
         (400, "GET / HTTP/1.1\r\nHost: a\r\n".to_owned()),
-        (400, "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello".to_owned()),
-        (400, "POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel".to_owned()),
+        (
+            400,
+            "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello".to_owned(),
+        ),
+        (
+            400,
+            "POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel".to_owned(),
+        ),
     ]
     .into_iter()
     .map(|(status, text): (u16, String)| (status, text))
@@ -169,7 +261,10 @@ fn what_could_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read() {
     for (status, text) in &cases {
         let at_once = outcome(&mut server.connect(), text.as_bytes());
         if at_once != (vec![*status], true) {
-            wrong.push(format!("{at_once:?} for {:?}", text.chars().take(120).collect::<String>()));
+            wrong.push(format!(
+                "{at_once:?} for {:?}",
+                text.chars().take(120).collect::<String>()
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -184,7 +279,11 @@ fn it_does_not_matter_how_a_hostile_stream_is_cut() {
         let mut client = server.connect();
         client.send(&text[..cut]);
         std::thread::sleep(std::time::Duration::from_millis(3));
-        assert_eq!(outcome(&mut client, &text.as_bytes()[cut..]), (vec![200, 200, 400], true), "cut at {cut}");
+        assert_eq!(
+            outcome(&mut client, &text.as_bytes()[cut..]),
+            (vec![200, 200, 400], true),
+            "cut at {cut}"
+        );
     }
 }
 
@@ -201,17 +300,44 @@ fn what_looks_odd_and_is_right_is_answered() {
         (vec![200], "GET http://A/x HTTP/1.1\r\nHost: a\r\n\r\n"),
         (vec![200], "GET / HTTP/1.0\r\n\r\n"),
         (vec![204], "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (vec![200], "PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
+        (
+            vec![200],
+            "PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+        ),
         (vec![200], "QUERY / HTTP/1.1\r\nHost: a\r\n\r\n"),
         (vec![200], "GET / HTTP/1.1\r\nHost: a\r\nX: \u{e4}\r\n\r\n"),
-        (vec![200], "POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n"),
-        (vec![200], "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 005\r\n\r\nhello"),
-        (vec![200], "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n"),
-        (vec![200], "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
-        (vec![200, 200, 200], "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (vec![200], "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (vec![200], "GET / HTTP/1.0\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
-        (vec![100, 200], "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello"),
+        (
+            vec![200],
+            "POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n",
+        ),
+        (
+            vec![200],
+            "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 005\r\n\r\nhello",
+        ),
+        (
+            vec![200],
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+        ),
+        (
+            vec![200],
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        ),
+        (
+            vec![200, 200, 200],
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        ),
+        (
+            vec![200],
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        ),
+        (
+            vec![200],
+            "GET / HTTP/1.0\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        ),
+        (
+            vec![100, 200],
+            "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
+        ),
     ] {
         let found = outcome(&mut server.connect(), text.as_bytes()).0;
         assert_eq!(found, statuses, "{text:?}");

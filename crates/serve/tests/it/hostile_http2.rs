@@ -41,7 +41,12 @@ fn block(headers: &[(&str, &str)]) -> Vec<u8> {
     block
 }
 
-const REQUEST: [(&str, &str); 4] = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a")];
+const REQUEST: [(&str, &str); 4] = [
+    (":method", "GET"),
+    (":scheme", "http"),
+    (":path", "/"),
+    (":authority", "a"),
+];
 
 /// A connection of HTTP/2 that sends what it is told.
 struct Raw(Client);
@@ -74,7 +79,11 @@ impl Raw {
         self.0.stream.read_exact(&mut head).ok()?;
         let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
         self.0.stream.read_exact(&mut payload).ok()?;
-        Some((head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload))
+        Some((
+            head[3],
+            u32::from_be_bytes([head[5], head[6], head[7], head[8]]),
+            payload,
+        ))
     }
 
     fn outcome(&mut self, stream: u32) -> Outcome {
@@ -101,12 +110,23 @@ impl Raw {
 
 /// The status of a literal field that is coded in digits of five and six bits.
 fn huffman_status(payload: &[u8]) -> u16 {
-    let bits: Vec<bool> = payload[2..6].iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect();
+    let bits: Vec<bool> = payload[2..6]
+        .iter()
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1))
+        .collect();
     let mut at = 0;
     let mut status = 0;
     for _ in 0..3 {
-        let value = |length: usize| bits[at..at + length].iter().fold(0_u16, |sum, bit| sum << 1 | u16::from(*bit));
-        let (digit, length) = if value(5) < 3 { (value(5), 5) } else { (value(6) - 0x19 + 3, 6) };
+        let value = |length: usize| {
+            bits[at..at + length]
+                .iter()
+                .fold(0_u16, |sum, bit| sum << 1 | u16::from(*bit))
+        };
+        let (digit, length) = if value(5) < 3 {
+            (value(5), 5)
+        } else {
+            (value(6) - 0x19 + 3, 6)
+        };
         status = status * 10 + digit;
         at += length;
     }
@@ -126,7 +146,11 @@ fn changed(change: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'stat
 fn what_is_no_request_is_answered_400_or_reset() {
     let server = Setup::new().start();
     let without = |name: &str| -> Vec<(&str, &str)> {
-        REQUEST.iter().copied().filter(|(found, _)| *found != name).collect()
+        REQUEST
+            .iter()
+            .copied()
+            .filter(|(found, _)| *found != name)
+            .collect()
     };
     let with = |name, value| [&REQUEST[..], &[(name, value)]].concat();
     for headers in [
@@ -169,33 +193,64 @@ fn what_is_no_request_is_answered_400_or_reset() {
         let mut raw = Raw::connect(&server);
         raw.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &block(&headers)));
         let outcome = raw.outcome(1);
-        let is_refused = matches!(outcome, Outcome::Reset | Outcome::Ended | Outcome::Answered(400 | 405));
+        let is_refused = matches!(
+            outcome,
+            Outcome::Reset | Outcome::Ended | Outcome::Answered(400 | 405)
+        );
         assert!(is_refused, "{outcome:?} for {headers:?}");
     }
     let mut raw = Raw::connect(&server);
-    raw.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &block(&with("host", "a"))));
+    raw.send(&frame(
+        HEADERS,
+        END_STREAM | END_HEADERS,
+        1,
+        &block(&with("host", "a")),
+    ));
     assert_eq!(raw.outcome(1), Outcome::Answered(200));
 }
 
 #[test]
 fn bodies_are_as_long_as_they_say() {
-    let server = Setup::new().limits(|limits| limits.body_bytes_max = Some(20)).start();
-    let post = |length: &'static str| changed(&[(":method", "POST"), (":path", "/read"), ("content-length", length)]);
-    for (length, data, status) in [("5", "hello", Some(200)), ("4", "hello", None), ("6", "hello", None)] {
+    let server = Setup::new()
+        .limits(|limits| limits.body_bytes_max = Some(20))
+        .start();
+    let post = |length: &'static str| {
+        changed(&[
+            (":method", "POST"),
+            (":path", "/read"),
+            ("content-length", length),
+        ])
+    };
+    for (length, data, status) in [
+        ("5", "hello", Some(200)),
+        ("4", "hello", None),
+        ("6", "hello", None),
+    ] {
         let mut raw = Raw::connect(&server);
         raw.send(&frame(HEADERS, END_HEADERS, 1, &block(&post(length))));
         raw.send(&frame(DATA, END_STREAM, 1, data.as_bytes()));
         let outcome = raw.outcome(1);
         match status {
             Some(status) => assert_eq!(outcome, Outcome::Answered(status)),
-            None => assert!(matches!(outcome, Outcome::Reset | Outcome::Ended | Outcome::Answered(400)), "{outcome:?}"),
+            None => assert!(
+                matches!(outcome, Outcome::Reset | Outcome::Ended | Outcome::Answered(400)),
+                "{outcome:?}"
+            ),
         }
     }
     let mut raw = Raw::connect(&server);
-    raw.send(&frame(HEADERS, END_HEADERS, 1, &block(&changed(&[(":method", "POST"), (":path", "/read")]))));
+    raw.send(&frame(
+        HEADERS,
+        END_HEADERS,
+        1,
+        &block(&changed(&[(":method", "POST"), (":path", "/read")])),
+    ));
     raw.send(&frame(DATA, END_STREAM, 1, &[b'x'; 21]));
     assert_eq!(raw.outcome(1), Outcome::Answered(413));
 }
+
+/// The bytes of a flood, one after another.
+type Flood = Box<dyn FnMut(u32) -> Vec<u8>>;
 
 /// Sends something until the server ends the connection; how often it was taken.
 fn flood(server: &Running, bytes: &mut dyn FnMut(u32) -> Vec<u8>) -> u32 {
@@ -218,8 +273,13 @@ fn flood(server: &Running, bytes: &mut dyn FnMut(u32) -> Vec<u8>) -> u32 {
 #[test]
 fn floods_are_cut_off_and_others_are_served_meanwhile() {
     let server = Setup::new().start();
-    let begin = frame(HEADERS, END_HEADERS, 1, &block(&changed(&[(":method", "POST"), (":path", "/read")])));
-    let floods: Vec<(&str, Box<dyn FnMut(u32) -> Vec<u8>>)> = vec![
+    let begin = frame(
+        HEADERS,
+        END_HEADERS,
+        1,
+        &block(&changed(&[(":method", "POST"), (":path", "/read")])),
+    );
+    let floods: Vec<(&str, Flood)> = vec![
         ("settings", Box::new(|_| frame(SETTINGS, 0, 0, &[]))),
         ("pings", Box::new(|_| frame(PING, 0, 0, &[0; 8]))),
         ("windows", Box::new(|_| frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]))),
@@ -230,7 +290,12 @@ fn floods_are_cut_off_and_others_are_served_meanwhile() {
             Box::new(|number| {
                 let stream = 2 * number + 1;
                 [
-                    frame(HEADERS, END_STREAM | END_HEADERS, stream, &block(&changed(&[(":path", "/never")]))),
+                    frame(
+                        HEADERS,
+                        END_STREAM | END_HEADERS,
+                        stream,
+                        &block(&changed(&[(":path", "/never")])),
+                    ),
                     frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]),
                 ]
                 .concat()
@@ -252,9 +317,18 @@ fn floods_are_cut_off_and_others_are_served_meanwhile() {
         ),
         (
             "empty data",
-            Box::new(move |number| if number == 0 { begin.clone() } else { frame(DATA, 0, 1, &[]) }),
+            Box::new(move |number| {
+                if number == 0 {
+                    begin.clone()
+                } else {
+                    frame(DATA, 0, 1, &[])
+                }
+            }),
         ),
-        ("overflow", Box::new(|_| frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0xff, 0xff, 0xff]))),
+        (
+            "overflow",
+            Box::new(|_| frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0xff, 0xff, 0xff])),
+        ),
     ];
     for (name, mut bytes) in floods {
         let taken = flood(&server, &mut bytes);
@@ -274,7 +348,10 @@ fn headers_that_grow_when_they_are_unpacked_are_refused() {
     bomb.extend(std::iter::repeat_n(0xbe, 10_000));
     raw.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &bomb));
     let outcome = raw.outcome(1);
-    assert!(matches!(outcome, Outcome::Reset | Outcome::Ended | Outcome::Answered(431)), "{outcome:?}");
+    assert!(
+        matches!(outcome, Outcome::Reset | Outcome::Ended | Outcome::Answered(431)),
+        "{outcome:?}"
+    );
     let many: Vec<(&str, &str)> = [&REQUEST[..], &[("x", "y"); 200]].concat();
     let mut raw = Raw::connect(&server);
     raw.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &block(&many)));
@@ -316,7 +393,12 @@ fn streams_have_the_same_time_limits_and_the_same_end() {
 fn a_server_that_ends_says_goodbye_and_finishes_its_streams() {
     let mut server = Setup::new().start();
     let mut raw = Raw::connect(&server);
-    raw.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &block(&changed(&[(":path", "/sleep/400")]))));
+    raw.send(&frame(
+        HEADERS,
+        END_STREAM | END_HEADERS,
+        1,
+        &block(&changed(&[(":path", "/sleep/400")])),
+    ));
     server.wait_for_working(1);
     let draining = server.server.take().unwrap();
     let ending = std::thread::spawn(move || draining.drain());
@@ -324,10 +406,18 @@ fn a_server_that_ends_says_goodbye_and_finishes_its_streams() {
     while let Some((kind, stream, _)) = raw.next() {
         frames.push((kind, stream));
         if kind == PING {
-            raw.send(&frame(PING, 1, 0, &[0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54]));
+            raw.send(&frame(
+                PING,
+                1,
+                0,
+                &[0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54],
+            ));
         }
     }
     assert!(frames.contains(&(GOAWAY, 0)), "{frames:?}");
-    assert!(frames.contains(&(HEADERS, 1)) && frames.contains(&(DATA, 1)), "{frames:?}");
+    assert!(
+        frames.contains(&(HEADERS, 1)) && frames.contains(&(DATA, 1)),
+        "{frames:?}"
+    );
     assert_eq!(ending.join().unwrap(), Ended::Drained);
 }

@@ -13,16 +13,23 @@ fn a_server_listens_in_several_places_and_says_where() {
     let path = folder.path().join("app.sock");
     let mut setup = Setup::new();
     setup.settings.listeners.push(listener("[::1]:0"));
-    setup.settings.listeners.push(listener(&format!("unix:{}", path.display())));
+    setup
+        .settings
+        .listeners
+        .push(listener(&format!("unix:{}", path.display())));
     let mut server = setup.start();
     let addresses = server.server.as_ref().unwrap().addresses().to_vec();
     for address in &addresses[..2] {
-        let ListenAddress::Tcp(address) = address else { panic!("{address}") };
+        let ListenAddress::Tcp(address) = address else {
+            panic!("{address}")
+        };
         assert_ne!(address.port(), 0);
         assert_eq!(Client::connect(*address).get("/").status, 200);
     }
     let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
-    stream.write_all(b"GET /seen HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /seen HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     assert!(text.contains("client=-"), "{text}");
@@ -63,8 +70,14 @@ fn a_balancer_says_who_the_client_is_and_nobody_else_is_let_in() {
     let mut binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
     binary.extend([192, 0, 2, 9, 192, 0, 2, 2, 0x9c, 0x40, 1, 187]);
     for (header, client) in [
-        (&b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 443\r\n"[..], Some("client=192.0.2.1:40000 ")),
-        (b"PROXY TCP6 2001:db8::1 ::1 7 443\r\n", Some("client=[2001:db8::1]:7 ")),
+        (
+            &b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 443\r\n"[..],
+            Some("client=192.0.2.1:40000 "),
+        ),
+        (
+            b"PROXY TCP6 2001:db8::1 ::1 7 443\r\n",
+            Some("client=[2001:db8::1]:7 "),
+        ),
         (&binary, Some("client=192.0.2.9:40000 ")),
         (b"PROXY UNKNOWN\r\n", Some("client=127.0.0.1:")),
         (b"", None),

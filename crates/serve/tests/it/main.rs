@@ -1,5 +1,12 @@
 //! The front, over real sockets.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod admin;
 mod drain;
 mod files;

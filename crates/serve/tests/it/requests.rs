@@ -35,7 +35,10 @@ fn bodies_go_through_in_both_directions() {
     let server = Setup::new().start();
     let mut client = server.connect();
     let body = "x".repeat(300_000);
-    client.send(&format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    client.send(&format!(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
     assert_eq!(client.response().unwrap().text(), body);
     client.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
     assert_eq!(client.response().unwrap().text(), "hello world");
@@ -88,7 +91,10 @@ fn what_speaks_of_one_connection_is_the_front_s_business() {
     for name in ["connection", "x-named", "keep-alive", "upgrade"] {
         assert_eq!(reply.header(name), None, "{name}");
     }
-    assert_eq!((reply.header("x-kept"), reply.text().as_str()), (Some("1"), "hello"));
+    assert_eq!(
+        (reply.header("x-kept"), reply.text().as_str()),
+        (Some("1"), "hello")
+    );
     assert_eq!(client.get("/cookies").head.matches("set-cookie").count(), 2);
     assert_eq!(client.get("/status/101").status, 502);
     assert_eq!(client.get("/status/103").status, 502);
@@ -109,7 +115,13 @@ fn a_panic_ends_one_connection_and_not_the_server() {
     assert_eq!(server.status("/panic"), 0);
     assert_eq!(other.get("/").status, 200);
     assert_eq!(server.status("/"), 200);
-    assert!(server.notices.lock().iter().any(|notice| matches!(notice, Notice::ConnectionPanicked)));
+    assert!(
+        server
+            .notices
+            .lock()
+            .iter()
+            .any(|notice| matches!(notice, Notice::ConnectionPanicked))
+    );
 }
 
 #[test]
@@ -124,5 +136,7 @@ fn work_ends_when_its_client_is_gone() {
     client.send("GET /stuck HTTP/1.1\r\nHost: a\r\n\r\n");
     server.wait_for_working(1);
     drop(client);
-    wait_until("the body to be dropped", || server.working.load(std::sync::atomic::Ordering::SeqCst) == 0);
+    wait_until("the body to be dropped", || {
+        server.working.load(std::sync::atomic::Ordering::SeqCst) == 0
+    });
 }

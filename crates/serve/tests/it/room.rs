@@ -24,7 +24,10 @@ fn more_requests_than_may_wait_and_those_that_wait_too_long_are_refused() {
     std::thread::sleep(Duration::from_millis(50));
     let refused = server.get("/");
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
-    assert!(begun.elapsed() < Duration::from_millis(890), "it was not refused at once");
+    assert!(
+        begun.elapsed() < Duration::from_millis(890),
+        "it was not refused at once"
+    );
     assert_eq!(waiting.response().unwrap().status, 503);
     assert!(begun.elapsed() >= Duration::from_millis(900));
     // A place that becomes free is taken by whoever waits.
@@ -73,15 +76,25 @@ fn under_ten_times_the_load_the_excess_is_refused_quickly() {
                 })
             })
             .collect();
-        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+        clients
+            .into_iter()
+            .flat_map(|client| client.join().unwrap())
+            .collect()
     });
-    let mut refused: Vec<Duration> = results.iter().filter(|(status, _)| *status == 503).map(|(_, time)| *time).collect();
+    let mut refused: Vec<Duration> = results
+        .iter()
+        .filter(|(status, _)| *status == 503)
+        .map(|(_, time)| *time)
+        .collect();
     refused.sort();
     let answered = results.iter().filter(|(status, _)| *status == 200).count();
     assert_eq!(refused.len() + answered, 400);
     assert!(answered >= 40, "{answered}");
     // Most are refused at once; the machine that runs the tests may be busy with others.
-    assert!(refused[refused.len() / 2] < Duration::from_millis(50), "{refused:?}");
+    assert!(
+        refused[refused.len() / 2] < Duration::from_millis(50),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -93,27 +106,48 @@ fn connections_beyond_the_bound_wait_to_be_accepted() {
     assert_eq!(first.get("/").status, 200);
     let mut second = server.connect();
     second.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    second.stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    second
+        .stream
+        .set_read_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
     let mut byte = [0];
     assert!(std::io::Read::read(&mut second.stream, &mut byte).is_err());
     drop(first);
-    second.stream.set_read_timeout(Some(crate::serving::PATIENCE)).unwrap();
+    second
+        .stream
+        .set_read_timeout(Some(crate::serving::PATIENCE))
+        .unwrap();
     assert_eq!(second.response().unwrap().status, 200);
 }
 
 #[test]
 fn a_body_is_no_longer_than_it_may_be() {
-    let server = Setup::new().limits(|limits| limits.body_bytes_max = Some(10)).start();
+    let server = Setup::new()
+        .limits(|limits| limits.body_bytes_max = Some(10))
+        .start();
     for (status, request) in [
         (200, "Content-Length: 10\r\n\r\n0123456789"),
         (413, "Content-Length: 11\r\n\r\n01234567890"),
-        (413, "Transfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n"),
-        (413, "Transfer-Encoding: chunked\r\n\r\n9\r\n012345678\r\n2\r\n01\r\n0\r\n\r\n"),
-        (200, "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n5\r\n01234\r\n0\r\n\r\n"),
+        (
+            413,
+            "Transfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n",
+        ),
+        (
+            413,
+            "Transfer-Encoding: chunked\r\n\r\n9\r\n012345678\r\n2\r\n01\r\n0\r\n\r\n",
+        ),
+        (
+            200,
+            "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n5\r\n01234\r\n0\r\n\r\n",
+        ),
     ] {
         let mut client = server.connect();
         client.send(&format!("POST /read HTTP/1.1\r\nHost: a\r\n{request}"));
         let reply = client.response().unwrap();
-        assert_eq!((reply.status, reply.closes()), (status, status == 413), "{request}");
+        assert_eq!(
+            (reply.status, reply.closes()),
+            (status, status == 413),
+            "{request}"
+        );
     }
 }

@@ -48,7 +48,9 @@ impl Drop for Working {
 }
 
 fn frames(frames: &[&'static str]) -> Frames {
-    let frames = frames.iter().map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes()))));
+    let frames = frames
+        .iter()
+        .map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes()))));
     Frames {
         frames: frames.collect(),
         pause: Duration::ZERO,
@@ -63,13 +65,18 @@ impl Body for Frames {
     type Data = Bytes;
     type Error = Fault;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         if let Some(echo) = &mut self.echo {
             return Pin::new(echo).poll_frame(context);
         }
         if !self.pause.is_zero() {
             let pause = self.pause;
-            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+            let sleep = self
+                .sleep
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
             if sleep.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
@@ -131,7 +138,9 @@ impl Handler for Answerer {
             "/read" => {
                 let body = request.into_body().collect().await?.to_bytes();
                 let mut answer = frames(&[]);
-                answer.frames.push_back(Ok(Frame::data(Bytes::from(format!("read {}", body.len())))));
+                answer
+                    .frames
+                    .push_back(Ok(Frame::data(Bytes::from(format!("read {}", body.len())))));
                 response = Response::new(answer);
             }
             "/echo" => {
@@ -173,9 +182,12 @@ impl Handler for Answerer {
                 headers.append("set-cookie", "b=2".parse().unwrap());
             }
             path if path.starts_with("/status/") => {
-                *response.status_mut() = http::StatusCode::from_u16(u16::try_from(number(path)).unwrap()).unwrap();
+                *response.status_mut() =
+                    http::StatusCode::from_u16(u16::try_from(number(path)).unwrap()).unwrap();
             }
-            path if path.starts_with("/sleep/") => tokio::time::sleep(Duration::from_millis(number(path))).await,
+            path if path.starts_with("/sleep/") => {
+                tokio::time::sleep(Duration::from_millis(number(path))).await
+            }
             path if path.starts_with("/drip/") => {
                 response = Response::new(frames(&["a", "b", "c", "d", "e"]));
                 response.body_mut().pause = Duration::from_millis(number(path));
@@ -183,7 +195,8 @@ impl Handler for Answerer {
             path if path.starts_with("/large/") => {
                 let mut body = frames(&[]);
                 for _ in 0..number(path) {
-                    body.frames.push_back(Ok(Frame::data(Bytes::from(vec![b'x'; 64 << 10]))));
+                    body.frames
+                        .push_back(Ok(Frame::data(Bytes::from(vec![b'x'; 64 << 10]))));
                 }
                 response = Response::new(body);
             }
@@ -306,7 +319,9 @@ impl Running {
 
     /// Waits until so many requests are worked on.
     pub(crate) fn wait_for_working(&self, count: usize) {
-        wait_until(&format!("{count} requests to be worked on"), || self.working.load(Ordering::SeqCst) == count);
+        wait_until(&format!("{count} requests to be worked on"), || {
+            self.working.load(Ordering::SeqCst) == count
+        });
     }
 }
 
@@ -347,7 +362,8 @@ impl Reply {
     }
 
     pub(crate) fn closes(&self) -> bool {
-        self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
+        self.header("connection")
+            .is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 }
 

@@ -29,7 +29,10 @@ fn requests_in_flight_end_on_the_old_site_and_new_ones_are_answered_by_the_new()
     assert_eq!(kept.get("/name").text(), "old");
     let retiring = server.server.as_ref().unwrap().swap(site("new")).unwrap();
     assert_eq!(kept.get("/name").text(), "new");
-    assert!(!retiring.wait(Duration::from_millis(50)), "the old site ended before its request");
+    assert!(
+        !retiring.wait(Duration::from_millis(50)),
+        "the old site ended before its request"
+    );
     assert_eq!(held.response().unwrap().status, 200);
     assert!(retiring.wait(PATIENCE));
     let mut wrong = site("x");

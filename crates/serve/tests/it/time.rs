@@ -25,7 +25,9 @@ fn a_head_must_come_in_time_however_slowly_it_drips() {
 
 #[test]
 fn an_idle_connection_is_closed_after_a_while_also_when_it_was_put_away() {
-    let server = Setup::new().limits(|limits| limits.idle_timeout = Duration::from_millis(1500)).start();
+    let server = Setup::new()
+        .limits(|limits| limits.idle_timeout = Duration::from_millis(1500))
+        .start();
     let begun = Instant::now();
     assert!(server.connect().is_closed());
     assert!(begun.elapsed() >= Duration::from_millis(1500));
@@ -82,7 +84,9 @@ fn a_body_must_not_stand_still_in_either_direction() {
 
 #[test]
 fn a_request_must_end_in_time_whatever_happens_meanwhile() {
-    let server = Setup::new().limits(|limits| limits.total_timeout = Duration::from_millis(500)).start();
+    let server = Setup::new()
+        .limits(|limits| limits.total_timeout = Duration::from_millis(500))
+        .start();
     let reply = server.get("/drip/200");
     assert!(!reply.is_whole && reply.body.starts_with(b"a"), "{reply:?}");
     server.wait_for_working(0);

@@ -30,12 +30,17 @@ fn files(folder: &Path) -> TlsFiles {
     }
 }
 
-async fn connect(server: &Running, roots: &rustls::RootCertStore, alpn: &[&str]) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots.clone())
-        .with_no_client_auth();
+async fn connect(
+    server: &Running,
+    roots: &rustls::RootCertStore,
+    alpn: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut config =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots.clone())
+            .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     let stream = TcpStream::connect(server.address).await?;
     let name = ServerName::try_from("a.example").unwrap();
@@ -43,7 +48,10 @@ async fn connect(server: &Running, roots: &rustls::RootCertStore, alpn: &[&str])
 }
 
 async fn ask(stream: &mut TlsStream<TcpStream>) -> String {
-    stream.write_all(b"GET /seen HTTP/1.1\r\nHost: a.example\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /seen HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        .await
+        .unwrap();
     let mut text = String::new();
     while !text.contains("host=a.example") {
         let mut room = [0; 4096];
@@ -84,14 +92,22 @@ async fn a_new_certificate_is_used_and_a_broken_one_is_told() {
     fs_err::write(folder.path().join("cert.pem"), "nonsense").unwrap();
     server.server.as_ref().unwrap().reload_certificates();
     wait_until("the broken certificate to be told", || {
-        server.notices.lock().iter().any(|notice| matches!(notice, Notice::CertificateRefused { .. }))
+        server
+            .notices
+            .lock()
+            .iter()
+            .any(|notice| matches!(notice, Notice::CertificateRefused { .. }))
     });
     let mut stream = connect(&server, &old_roots, &[]).await.unwrap();
     ask(&mut stream).await;
     let new_roots = write_certificate(folder.path());
     server.server.as_ref().unwrap().reload_certificates();
     wait_until("the new certificate to be used", || {
-        server.notices.lock().iter().any(|notice| matches!(notice, Notice::CertificateReplaced(_)))
+        server
+            .notices
+            .lock()
+            .iter()
+            .any(|notice| matches!(notice, Notice::CertificateReplaced(_)))
     });
     assert!(connect(&server, &old_roots, &[]).await.is_err());
     let mut stream = connect(&server, &new_roots, &[]).await.unwrap();

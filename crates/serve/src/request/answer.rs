@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use weft_app::trigger::http::{Route, RouteTarget};
 
@@ -28,6 +29,10 @@ use crate::router::Found;
 use crate::worker::{LocalSite, Worker};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a body is read on that a handler did not read to its end, and how far.
+const HEAR_OUT: Duration = Duration::from_millis(50);
+const HEAR_OUT_BYTES_MAX: usize = 64 << 10;
 
 /// What answers a request.
 enum Reply<B> {
@@ -229,6 +234,7 @@ impl<H: Handler> Exchange<'_, H> {
     ) -> Result<Reply<H::Body>, Trouble> {
         let limits = &self.worker.limits;
         let method = request.method().clone();
+        let is_http2 = request.version() == Version::HTTP_2;
         let request = request.map(|body| RequestBody::new(body, limits.body_bytes_max, self.begun));
         let watch = request.body().watch();
         if watch.is_some() {
@@ -269,14 +275,47 @@ impl<H: Handler> Exchange<'_, H> {
         .await;
         match answered {
             Ok(mut response) => {
+                if is_http2 && let Some(left) = watch.as_ref().and_then(|watch| watch.take_left()) {
+                    self.hear_out(left).await?;
+                }
                 let left = response::tidy(&mut response, &method)?;
                 Ok(Reply::Handler(response, left))
             }
-            Err(_) if watch.is_some_and(|watch| watch.is_too_large()) => {
+            Err(_) if watch.as_ref().is_some_and(|watch| watch.is_too_large()) => {
                 Err(Trouble::Refused(Refusal::BodyTooLarge))
             }
             Err(trouble) => Err(trouble),
         }
+    }
+
+    /// Reads on for a moment what a handler left of the body of a stream. A stream that is malformed shows it only
+    /// at its end, and must be reset instead of answered; once the response is out, that is too late.
+    async fn hear_out(&self, mut left: Incoming) -> Result<(), Trouble> {
+        let until = Instant::now() + HEAR_OUT;
+        let mut bytes = 0;
+        poll_fn(|context| {
+            loop {
+                match Pin::new(&mut left).poll_frame(context) {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        bytes += frame.data_ref().map_or(0, Bytes::len);
+                        if bytes > HEAR_OUT_BYTES_MAX {
+                            return Poll::Ready(Ok(()));
+                        }
+                    }
+                    Poll::Ready(Some(Err(_))) => {
+                        let why = Refusal::Malformed("the body of the request broke off");
+                        return Poll::Ready(Err(Trouble::Refused(why)));
+                    }
+                    Poll::Ready(None) => return Poll::Ready(Ok(())),
+                    Poll::Pending if Instant::now() >= until => return Poll::Ready(Ok(())),
+                    Poll::Pending => {
+                        self.link.wanted.set(Some(until));
+                        return Poll::Pending;
+                    }
+                }
+            }
+        })
+        .await
     }
 
     fn apologise(&self, trouble: Trouble, record: &Record) -> Response<Bytes> {

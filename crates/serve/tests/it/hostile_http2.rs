@@ -238,6 +238,13 @@ fn bodies_are_as_long_as_they_say() {
             ),
         }
     }
+    // Also where nobody reads them.
+    let mut raw = Raw::connect(&server);
+    let unread = changed(&[(":method", "POST"), ("content-length", "4")]);
+    raw.send(&frame(HEADERS, END_HEADERS, 1, &block(&unread)));
+    std::thread::sleep(Duration::from_millis(10));
+    raw.send(&frame(DATA, END_STREAM, 1, b"hello"));
+    assert_eq!(raw.outcome(1), Outcome::Reset);
     let mut raw = Raw::connect(&server);
     raw.send(&frame(
         HEADERS,

@@ -99,7 +99,9 @@ pub(crate) async fn answer<H: Handler>(
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if link.phase.get() == Phase::Working {
-        link.moved.set(Instant::now());
+        // Where nobody had to wait, no time has passed.
+        let has_waited = link.wanted.get().is_some();
+        link.moved.set(if has_waited { Instant::now() } else { begun });
         link.phase.set(Phase::Responding);
     }
     Ok(response)
@@ -175,7 +177,9 @@ impl<H: Handler> Exchange<'_, H> {
                     .await
             }
             RouteTarget::Files(_) => {
-                let found = files::respond(&self.site.installed().folders, number, route, &parts).await;
+                // In a box of its own, so that other requests need not carry room for it.
+                let finding = files::respond(&self.site.installed().folders, number, route, &parts);
+                let found = Box::pin(finding).await;
                 Ok(match found {
                     Ok(response) => Reply::File(response),
                     Err(status) => {
@@ -247,7 +251,9 @@ impl<H: Handler> Exchange<'_, H> {
             route: number,
         };
         let timeout = route.response_timeout.unwrap_or(limits.response_timeout);
-        let until = Instant::now() + timeout.min(limits.total_timeout);
+        let has_waited = self.link.wanted.take().is_some();
+        let from = if has_waited { Instant::now() } else { self.begun };
+        let until = from + timeout.min(limits.total_timeout);
         let handler = &self.site.installed().handler;
         // In a box of its own: an idle connection must not have room for it.
         let mut future = Box::pin(handler.handle(request, &about));
@@ -276,7 +282,7 @@ impl<H: Handler> Exchange<'_, H> {
         match answered {
             Ok(mut response) => {
                 if is_http2 && let Some(left) = watch.as_ref().and_then(|watch| watch.take_left()) {
-                    self.hear_out(left).await?;
+                    Box::pin(self.hear_out(left)).await?;
                 }
                 let left = response::tidy(&mut response, &method)?;
                 Ok(Reply::Handler(response, left))

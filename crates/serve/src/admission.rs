@@ -35,7 +35,12 @@ const LEFT: u8 = 2;
 
 /// A thread's own way to the bound: it is counted without touching what other threads count.
 #[derive(Debug, Clone)]
-pub(crate) struct Door(Rc<Arc<Admission>>);
+pub(crate) struct Door(Rc<Way>);
+
+#[derive(Debug)]
+struct Way {
+    admission: Arc<Admission>,
+}
 
 /// The right to be worked on; given back when it is dropped.
 #[derive(Debug)]
@@ -117,11 +122,11 @@ impl Admission {
 
 impl Door {
     pub(crate) fn new(admission: Arc<Admission>) -> Self {
-        Self(Rc::new(admission))
+        Self(Rc::new(Way { admission }))
     }
 
     pub(crate) fn enter(&self) -> Entry {
-        let admission = &*self.0;
+        let admission = &self.0.admission;
         // Nobody overtakes the queue.
         if admission.waiting.load(Ordering::SeqCst) == 0 && admission.take() {
             return Entry::Entered(Permit(self.clone()));
@@ -153,7 +158,7 @@ impl Door {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.0.leave();
+        self.0.0.admission.leave();
     }
 }
 
@@ -176,7 +181,7 @@ impl Drop for Turn {
         if self.is_over {
             return;
         }
-        let admission = Arc::clone(&self.door.0);
+        let admission = Arc::clone(&self.door.0.admission);
         let mut queue = admission.queue.lock();
         if self.place.state.swap(LEFT, Ordering::SeqCst) == ENTERED {
             drop(queue);

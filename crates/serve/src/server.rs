@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -163,6 +163,7 @@ impl<H: Handler> Server<H> {
             )),
             metrics,
             is_ready: AtomicBool::new(true),
+            cut_off: AtomicUsize::new(0),
             notify: settings.notify,
             limits,
         });
@@ -178,7 +179,9 @@ impl<H: Handler> Server<H> {
             admin: None,
             shared,
         };
-        // From here on, dropping the server ends what was started.
+        // From here on, dropping the server ends what was started. It waits for the log, which ends with its last
+        // sender: so this one must be dropped before the server.
+        let log_sender = log_sender;
         if let Some(address) = &settings.admin {
             server.start_admin(address)?;
         }
@@ -323,7 +326,6 @@ impl<H: Handler> Server<H> {
                 (self.shared.notify)(Notice::ConnectionPanicked);
             }
         }
-        let cut_off = self.shared.metrics.connections_open();
         if let Some((until, thread)) = self.admin.take() {
             drop(until);
             // Its end is all that is wanted of it.
@@ -339,10 +341,9 @@ impl<H: Handler> Server<H> {
                 let _removed = fs_err::remove_file(path);
             }
         }
-        match usize::try_from(cut_off) {
-            Ok(0) => Ended::Drained,
-            Ok(number) => Ended::CutOff(number),
-            Err(_) => Ended::CutOff(usize::MAX),
+        match self.shared.cut_off.load(Ordering::Acquire) {
+            0 => Ended::Drained,
+            number => Ended::CutOff(number),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
@@ -34,6 +34,8 @@ pub(crate) struct Shared<H> {
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) is_ready: AtomicBool,
+    /// Connections that were open when their thread ended.
+    pub(crate) cut_off: AtomicUsize,
     pub(crate) notify: Notify,
 }
 
@@ -268,6 +270,7 @@ impl<H: Handler> Worker<H> {
     }
 
     fn stop(&self) {
+        self.shared.cut_off.fetch_add(self.open.get(), Ordering::AcqRel);
         self.is_stopping.set(true);
         self.timers.wake_all();
     }

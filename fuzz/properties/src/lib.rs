@@ -15,12 +15,14 @@
 )]
 
 mod artifact;
+mod front;
 mod grant;
 mod invoke;
 mod load;
 mod text;
 
 pub use artifact::artifact;
+pub use front::front;
 pub use grant::grant;
 pub use invoke::invoke;
 pub use load::load;

@@ -93,7 +93,7 @@ const TABLE: &[Allowed] = &[
     },
     Allowed {
         package: "weft-fuzz-properties",
-        ours: &["weft-app", "weft-inspect", "weft-runtime"],
+        ours: &["weft-app", "weft-inspect", "weft-runtime", "weft-serve"],
         webassembly: &[],
     },
     Allowed {

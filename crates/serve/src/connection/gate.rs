@@ -237,7 +237,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
         self.kept.extend_from_slice(buffer.filled());
         if self.kept.is_empty() {
-            self.link.is_at_end.set(true);
+            self.link.note_end();
         }
         Poll::Ready(Ok(!self.kept.is_empty()))
     }
@@ -267,7 +267,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
             ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
             let came = buffer.filled().get(before..).unwrap_or_default();
             if came.is_empty() {
-                self.link.is_at_end.set(true);
+                self.link.note_end();
                 match self.at {
                     At::Head if self.has_part() => {
                         self.refuse(Refusal::Malformed("the connection ended within a head"));
@@ -277,6 +277,9 @@ impl<S: AsyncRead + Unpin> Gate<S> {
                         let why = Refusal::Malformed("the connection ended within a body");
                         self.link.violation.set(Some(why));
                     }
+                    // The parser would drop a request whose client has closed its side, though that client may
+                    // wait for the response: the driver decides how long.
+                    At::Head | At::Shut if !self.link.is_quiet() => return Poll::Pending,
                     At::Head | At::Shut => return Poll::Ready(Ok(())),
                 }
                 continue;
@@ -348,7 +351,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        let this = self.get_mut();
+        // What is to be aborted must not end as if it were whole.
+        let is_other = matches!(this.link.refused.get(), Some((_, Refusal::NotHttp)));
+        if is_other || this.link.is_broken.get() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut this.stream).poll_shutdown(context)
     }
 }
 

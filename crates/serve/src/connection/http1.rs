@@ -27,6 +27,10 @@ const DOZE: Duration = Duration::from_secs(1);
 /// How long an idle connection is still listened to when the server ends: a request may be on its way.
 pub(super) const QUIET: Duration = Duration::from_millis(250);
 
+/// How long a client that has closed its side may wait for something to move. It may be gone altogether, and there is
+/// no telling.
+const GONE: Duration = Duration::from_millis(500);
+
 /// Why the parser is not polled any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -61,13 +65,18 @@ pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, peer: Rc<Peer>, str
             gate.into_stream().abort();
             return;
         }
+        if matches!(link.refused.get(), Some((_, Refusal::NotHttp))) {
+            // Whoever speaks another protocol must see an end, and not an answer that it takes for its own.
+            gate.into_stream().abort();
+            return;
+        }
         if end == End::Over {
             break;
         }
         gate.give_back(&parts.read_buf);
         gate.shrink();
     }
-    if !link.is_at_end.get() {
+    if link.end_seen.get().is_none() {
         linger(&worker, &driver.alarm, gate.into_stream()).await;
     }
 }
@@ -103,6 +112,9 @@ impl<H: Handler> Driver<H> {
             if self.worker.is_stopping.get() {
                 return Poll::Ready(End::Abort);
             }
+            if self.link.end_seen.get().is_some() && self.link.is_quiet() {
+                return Poll::Ready(End::Over);
+            }
             let due = self.due();
             // While requests follow one another, no deadline is ever near, and the clock need not be asked.
             if due.is_none_or(|due| !self.alarm.may_be_due(due)) {
@@ -123,6 +135,9 @@ impl<H: Handler> Driver<H> {
                 Phase::Responding => return Poll::Ready(End::Abort),
                 // Nothing moved since the gate was told, or the parser waits for something else: it had its time.
                 Phase::Head | Phase::Idle => return Poll::Ready(End::Abort),
+                Phase::Working if self.gone_at().is_some_and(|gone| now >= gone) => {
+                    return Poll::Ready(End::Abort);
+                }
                 // Whoever works on it was asked a moment ago, and will set another time.
                 Phase::Working => {
                     self.alarm.set(Some(now + Duration::from_millis(10)), context);
@@ -140,7 +155,7 @@ impl<H: Handler> Driver<H> {
     fn due(&self) -> Option<Instant> {
         let limits = &self.worker.limits;
         let since = self.link.since.get();
-        match self.link.phase.get() {
+        let due = match self.link.phase.get() {
             Phase::Idle if self.worker.draining.get().is_some() => Some(self.idle_until()),
             Phase::Idle if self.link.is_write_blocked.get() => Some(since + limits.body_timeout),
             Phase::Idle => Some(since + DOZE.min(limits.idle_timeout)),
@@ -149,7 +164,20 @@ impl<H: Handler> Driver<H> {
             Phase::Responding => {
                 Some((self.link.moved() + limits.body_timeout).min(since + limits.total_timeout))
             }
+        };
+        match self.gone_at() {
+            Some(gone) => Some(due.map_or(gone, |due| due.min(gone))),
+            None => due,
         }
+    }
+
+    /// When a client that has closed its side is taken for gone.
+    fn gone_at(&self) -> Option<Instant> {
+        let seen = self.link.end_seen.get()?;
+        Some(match self.link.phase.get() {
+            Phase::Responding => seen.max(self.link.moved()) + GONE,
+            _ => seen + GONE,
+        })
     }
 
     /// When an idle connection is closed.

@@ -68,7 +68,7 @@ pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, peer: Rc<Peer>, str
             let now = Instant::now();
             let is_idle = streams.open.get() == 0;
             let due = match farewell {
-                Some(until) if is_idle => until,
+                Some(until) if is_idle => until.max(streams.ended.get() + FAREWELL),
                 // Requests in flight have their own time limits.
                 Some(_) => now + FAREWELL,
                 None if worker.draining.get().is_some() => now,

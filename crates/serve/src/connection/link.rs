@@ -43,10 +43,8 @@ pub(crate) struct Link {
     pub(crate) to_refuse: Cell<Option<Refusal>>,
     /// Whether bytes wait to be written.
     pub(crate) is_write_blocked: Cell<bool>,
-    /// Whether the client has sent all it will.
-    pub(crate) is_at_end: Cell<bool>,
-    /// Whether the connection ends after the present response.
-    pub(crate) is_last: Cell<bool>,
+    /// When the client was seen to have sent all it will.
+    pub(crate) end_seen: Cell<Option<Instant>>,
     /// Whether the beginning of a head waits for its end.
     pub(crate) is_partial: Cell<bool>,
     /// Whether a response ended before its end.
@@ -69,8 +67,7 @@ impl Link {
             violation: Cell::new(None),
             to_refuse: Cell::new(None),
             is_write_blocked: Cell::new(false),
-            is_at_end: Cell::new(false),
-            is_last: Cell::new(false),
+            end_seen: Cell::new(None),
             is_partial: Cell::new(false),
             is_broken: Cell::new(false),
             body: RefCell::new(None),
@@ -118,6 +115,13 @@ impl Link {
             Phase::Idle
         };
         self.enter(next, now);
+    }
+
+    /// Notes that the client will send nothing more.
+    pub(crate) fn note_end(&self) {
+        if self.end_seen.get().is_none() {
+            self.end_seen.set(Some(Instant::now()));
+        }
     }
 
     /// Whether nothing is on its way in either direction.

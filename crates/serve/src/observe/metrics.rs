@@ -125,12 +125,6 @@ impl Metrics {
         Arc::clone(counts)
     }
 
-    /// Connections open now.
-    pub(crate) fn connections_open(&self) -> u64 {
-        let opened = self.sum(|thread| &thread.connections_opened);
-        opened.saturating_sub(self.sum(|thread| &thread.connections_closed))
-    }
-
     fn sum(&self, what: impl Fn(&ThreadCounts) -> &Counter) -> u64 {
         self.threads.iter().map(|thread| what(thread).get()).sum()
     }

@@ -5,5 +5,5 @@ mod metrics;
 mod record;
 
 pub(crate) use access_log::{Line, LogSender, start as start_log};
-pub(crate) use metrics::{Metrics, RouteCounts, ThreadCounts, render};
+pub(crate) use metrics::{Metrics, RouteCounts, render};
 pub(crate) use record::{Books, Record, RouteTable};

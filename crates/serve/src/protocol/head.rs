@@ -162,6 +162,9 @@ impl<'a> RequestLine<'a> {
             {
                 return Err(Refusal::Version);
             }
+            other if !other.is_empty() && !other.to_ascii_uppercase().starts_with(b"HTTP") => {
+                return Err(Refusal::NotHttp);
+            }
             _ => return Err(malformed),
         };
         if target.len() > TARGET_BYTES_MAX {
@@ -230,26 +233,19 @@ impl<'a> Fields<'a> {
             return Err(Refusal::Malformed("a header's name is none"));
         }
         let value = trim(value.get(1..).unwrap_or_default());
-        match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => {
-                if self.host.replace(value).is_some() {
-                    return Err(Refusal::Malformed("more than one host"));
-                }
-            }
-            6 if name.eq_ignore_ascii_case(b"expect") => {
+        let is = |wanted: &[u8]| name.eq_ignore_ascii_case(wanted);
+        let twice = match name.len() {
+            4 if is(b"host") => self.host.replace(value).is_some(),
+            6 if is(b"expect") => {
                 self.expects_more |= !value.eq_ignore_ascii_case(b"100-continue");
+                false
             }
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
-                if self.length.replace(parse_length(value)?).is_some() {
-                    return Err(Refusal::Malformed("more than one length"));
-                }
-            }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                if self.coding.replace(value).is_some() {
-                    return Err(Refusal::Malformed("more than one `Transfer-Encoding`"));
-                }
-            }
-            _ => {}
+            14 if is(b"content-length") => self.length.replace(parse_length(value)?).is_some(),
+            17 if is(b"transfer-encoding") => self.coding.replace(value).is_some(),
+            _ => false,
+        };
+        if twice {
+            return Err(Refusal::Malformed("a header twice that may stand once"));
         }
         Ok(())
     }

@@ -5,6 +5,8 @@
 pub enum Refusal {
     /// It is no request, or its length could be read in two ways. 400.
     Malformed(&'static str),
+    /// It does not even claim to be HTTP. 400, if whoever sent it cares.
+    NotHttp,
     /// Its headers did not come in time, or a body stood still. 408.
     TooSlow,
     /// Its body is longer than it may be. 413.
@@ -29,7 +31,7 @@ impl Refusal {
     pub fn status(self) -> http::StatusCode {
         use http::StatusCode;
         match self {
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::NotHttp => StatusCode::BAD_REQUEST,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
@@ -46,6 +48,7 @@ impl Refusal {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Malformed(reason) => reason,
+            Self::NotHttp => "the first line names another protocol",
             Self::TooSlow => "the request did not come in time",
             Self::BodyTooLarge => "the body is longer than it may be",
             Self::TargetTooLong => "the first line is longer than it may be",

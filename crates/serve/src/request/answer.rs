@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use weft_app::trigger::http::{Route, RouteTarget};
 
@@ -28,6 +29,10 @@ use crate::router::Found;
 use crate::worker::{LocalSite, Worker};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How long a body is read on that a handler did not read to its end, and how far.
+const HEAR_OUT: Duration = Duration::from_millis(50);
+const HEAR_OUT_BYTES_MAX: usize = 64 << 10;
 
 /// What answers a request.
 enum Reply<B> {
@@ -94,7 +99,9 @@ pub(crate) async fn answer<H: Handler>(
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if link.phase.get() == Phase::Working {
-        link.moved.set(Instant::now());
+        // Where nobody had to wait, no time has passed.
+        let has_waited = link.wanted.get().is_some();
+        link.moved.set(if has_waited { Instant::now() } else { begun });
         link.phase.set(Phase::Responding);
     }
     Ok(response)
@@ -170,7 +177,9 @@ impl<H: Handler> Exchange<'_, H> {
                     .await
             }
             RouteTarget::Files(_) => {
-                let found = files::respond(&self.site.installed().folders, number, route, &parts).await;
+                // In a box of its own, so that other requests need not carry room for it.
+                let finding = files::respond(&self.site.installed().folders, number, route, &parts);
+                let found = Box::pin(finding).await;
                 Ok(match found {
                     Ok(response) => Reply::File(response),
                     Err(status) => {
@@ -229,6 +238,7 @@ impl<H: Handler> Exchange<'_, H> {
     ) -> Result<Reply<H::Body>, Trouble> {
         let limits = &self.worker.limits;
         let method = request.method().clone();
+        let is_http2 = request.version() == Version::HTTP_2;
         let request = request.map(|body| RequestBody::new(body, limits.body_bytes_max, self.begun));
         let watch = request.body().watch();
         if watch.is_some() {
@@ -241,7 +251,9 @@ impl<H: Handler> Exchange<'_, H> {
             route: number,
         };
         let timeout = route.response_timeout.unwrap_or(limits.response_timeout);
-        let until = Instant::now() + timeout.min(limits.total_timeout);
+        let has_waited = self.link.wanted.take().is_some();
+        let from = if has_waited { Instant::now() } else { self.begun };
+        let until = from + timeout.min(limits.total_timeout);
         let handler = &self.site.installed().handler;
         // In a box of its own: an idle connection must not have room for it.
         let mut future = Box::pin(handler.handle(request, &about));
@@ -269,21 +281,53 @@ impl<H: Handler> Exchange<'_, H> {
         .await;
         match answered {
             Ok(mut response) => {
+                if is_http2 && let Some(left) = watch.as_ref().and_then(|watch| watch.take_left()) {
+                    Box::pin(self.hear_out(left)).await?;
+                }
                 let left = response::tidy(&mut response, &method)?;
                 Ok(Reply::Handler(response, left))
             }
-            Err(_) if watch.is_some_and(|watch| watch.is_too_large()) => {
+            Err(_) if watch.as_ref().is_some_and(|watch| watch.is_too_large()) => {
                 Err(Trouble::Refused(Refusal::BodyTooLarge))
             }
             Err(trouble) => Err(trouble),
         }
     }
 
+    /// Reads on for a moment what a handler left of the body of a stream. A stream that is malformed shows it only
+    /// at its end, and must be reset instead of answered; once the response is out, that is too late.
+    async fn hear_out(&self, mut left: Incoming) -> Result<(), Trouble> {
+        let until = Instant::now() + HEAR_OUT;
+        let mut bytes = 0;
+        poll_fn(|context| {
+            loop {
+                match Pin::new(&mut left).poll_frame(context) {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        bytes += frame.data_ref().map_or(0, Bytes::len);
+                        if bytes > HEAR_OUT_BYTES_MAX {
+                            return Poll::Ready(Ok(()));
+                        }
+                    }
+                    Poll::Ready(Some(Err(_))) => {
+                        let why = Refusal::Malformed("the body of the request broke off");
+                        return Poll::Ready(Err(Trouble::Refused(why)));
+                    }
+                    Poll::Ready(None) => return Poll::Ready(Ok(())),
+                    Poll::Pending if Instant::now() >= until => return Poll::Ready(Ok(())),
+                    Poll::Pending => {
+                        self.link.wanted.set(Some(until));
+                        return Poll::Pending;
+                    }
+                }
+            }
+        })
+        .await
+    }
+
     fn apologise(&self, trouble: Trouble, record: &Record) -> Response<Bytes> {
         match trouble {
             Trouble::Refused(refusal) => {
                 self.worker.books.counts.refused.add(1);
-                self.link.is_last.set(true);
                 fault::refused(refusal, self.id)
             }
             Trouble::Fault(fault) => {

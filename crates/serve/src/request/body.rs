@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf as _, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use parking_lot::Mutex;
 
 use crate::handler::{Fault, FaultKind};
 
@@ -20,7 +21,8 @@ use crate::handler::{Fault, FaultKind};
 /// It fails with [`FaultKind::TooLarge`] beyond the bytes that a body may have.
 #[derive(Debug)]
 pub struct RequestBody {
-    incoming: Incoming,
+    /// There until it is dropped.
+    incoming: Option<Incoming>,
     left: Option<u64>,
     /// Not there for a body that is known to be empty.
     watch: Option<Arc<Watch>>,
@@ -35,6 +37,8 @@ pub(crate) struct Watch {
     /// Milliseconds from the beginning until bytes came last.
     moved: AtomicU64,
     is_too_large: AtomicBool,
+    /// What nobody read of the body.
+    left: Mutex<Option<Incoming>>,
 }
 
 impl RequestBody {
@@ -45,10 +49,11 @@ impl RequestBody {
                 waiting: AtomicU64::new(0),
                 moved: AtomicU64::new(0),
                 is_too_large: AtomicBool::new(false),
+                left: Mutex::new(None),
             })
         });
         Self {
-            incoming,
+            incoming: Some(incoming),
             left: bytes_max,
             watch,
         }
@@ -80,7 +85,22 @@ impl RequestBody {
     }
 }
 
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if let (Some(watch), Some(incoming)) = (&self.watch, self.incoming.take())
+            && !incoming.is_end_stream()
+        {
+            *watch.left.lock() = Some(incoming);
+        }
+    }
+}
+
 impl Watch {
+    /// What a reader left of the body, once it has dropped it.
+    pub(crate) fn take_left(&self) -> Option<Incoming> {
+        self.left.lock().take()
+    }
+
     /// When the reader began to wait for the client, if it does.
     pub(crate) fn waiting_since(&self) -> Option<Instant> {
         let waiting = self.waiting.load(Ordering::Relaxed).checked_sub(1)?;
@@ -119,7 +139,10 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
+        let Some(incoming) = &mut self.incoming else {
+            return Poll::Ready(None);
+        };
+        let Poll::Ready(frame) = Pin::new(incoming).poll_frame(context) else {
             if let Some(watch) = &self.watch {
                 watch.note_wait();
             }
@@ -139,10 +162,12 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming
+            .as_ref()
+            .map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }

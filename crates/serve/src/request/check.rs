@@ -58,7 +58,8 @@ fn check_http2(parts: &Parts, authority: Option<&str>) -> Result<(), Refusal> {
         }
         _ => {}
     }
-    if !parts.uri.path().starts_with('/') && !(parts.method == Method::OPTIONS && parts.uri.path() == "*") {
+    let is_star = parts.method == Method::OPTIONS && parts.uri.path() == "*";
+    if !is_star && !parts.uri.path().starts_with('/') {
         return Err(Refusal::Malformed("`:path` is none"));
     }
     for (name, value) in &parts.headers {

@@ -9,4 +9,3 @@ mod response;
 pub(crate) use answer::answer;
 pub use body::RequestBody;
 pub(crate) use body::Watch;
-pub(crate) use response::ResponseBody;

@@ -146,6 +146,8 @@ impl<B: Body<Data = Bytes, Error = Fault>> ResponseBody<B> {
     }
 
     pub(super) fn handler(body: B, left: Option<u64>, record: Record) -> Self {
+        // What a body says of its own length becomes a promise, too.
+        let left = left.or_else(|| body.size_hint().exact());
         Self {
             source: Source::Handler { body },
             left,

@@ -56,6 +56,16 @@ fn any_grant_is_refused_or_means_what_it_says() {
 }
 
 #[test]
+fn any_request_is_refused_or_read_in_one_way() {
+    run(Target {
+        name: "front",
+        property: weft_fuzz_properties::front,
+        words: mutate::FRONT,
+        rounds: 100_000,
+    });
+}
+
+#[test]
 fn any_change_of_a_sealed_artifact_is_refused() {
     run(Target {
         name: "artifact",

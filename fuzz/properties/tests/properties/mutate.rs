@@ -45,6 +45,36 @@ pub(crate) const TEXT: &[&[u8]] = &[
     b"(",
 ];
 
+/// Pieces of requests, of chunks, and of the PROXY protocol.
+pub(crate) const FRONT: &[&[u8]] = &[
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\r\n\r\n",
+    b" ",
+    b"\t",
+    b":",
+    b"\0",
+    b"\x0b",
+    b"\x80",
+    b"GET ",
+    b" HTTP/1.1\r\n",
+    b" HTTP/1.0\r\n",
+    b" HTTP/2.0\r\n",
+    b"http://",
+    b"Host: a\r\n",
+    b"Content-Length: 5\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Expect: 100-continue\r\n",
+    b", chunked",
+    b";a=\"b\"",
+    b"0\r\n\r\n",
+    b"ffffffff",
+    b"+5",
+    b"PROXY TCP4 ",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11",
+];
+
 /// Pieces of calls.
 pub(crate) const CALL: &[&[u8]] = &[
     b"of-string(",

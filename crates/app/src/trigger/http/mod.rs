@@ -111,7 +111,7 @@ impl Default for HttpLimits {
             queue_max: 1024,
             queue_timeout: Duration::from_secs(1),
             head_bytes_max: 64 << 10,
-            headers_max: 128,
+            headers_max: 100,
             body_bytes_max: None,
             head_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),

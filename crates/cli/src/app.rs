@@ -54,18 +54,31 @@ pub(crate) fn report(failure: Failure, output: &Output) -> Report {
     }
 }
 
+/// Whether looking at an app may run something of it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BuildArgument {
+    /// Run the build commands of components whose file is not there. They run with your rights; without this flag
+    /// nothing of the app runs.
+    #[arg(long)]
+    build: bool,
+}
+
 /// Plans an app without changing anything, and shows what is wrong or probably not meant.
-pub(crate) fn plan(opened: &Opened, output: &Output) -> Result<Planned, Report> {
-    let tell = |what: &str| output.detail(what);
-    let planned =
-        weft_node::plan(opened, Building::WhereMissing, &tell).map_err(|failure| report(failure, output))?;
+pub(crate) fn plan(opened: &Opened, build: &BuildArgument, output: &Output) -> Result<Planned, Report> {
+    let tell = |what: &str| output.note(what);
+    let building = if build.build {
+        Building::WhereMissing
+    } else {
+        Building::Never
+    };
+    let planned = weft_node::plan(opened, building, &tell).map_err(|failure| report(failure, output))?;
     warn(opened, &planned, output);
     Ok(planned)
 }
 
 /// Puts an app together, and shows what is wrong or probably not meant.
 pub(crate) fn assemble(opened: &Opened, output: &Output) -> Result<Assembled, Report> {
-    let tell = |what: &str| output.detail(what);
+    let tell = |what: &str| output.note(what);
     let assembled =
         weft_node::assemble(opened, Building::Always, &tell).map_err(|failure| report(failure, output))?;
     warn(opened, &assembled.planned, output);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use weft_compose::{Access, Owner, Target};
+use weft_compose::{Owner, Target};
 use weft_manifest::Severity;
 use weft_node::{Assembled, Building, Failure, Opened, Planned};
 use weft_runtime::ScopedImport;
@@ -99,7 +99,8 @@ fn warn(opened: &Opened, planned: &Planned, output: &Output) {
 }
 
 /// Whose import is whose, as the engine wants to know it.
-pub(crate) fn imports(fused: &weft_compose::Fused) -> Vec<ScopedImport> {
+pub(crate) fn imports(assembled: &Assembled) -> Vec<ScopedImport> {
+    let (plan, fused) = (&assembled.planned.plan, &assembled.fused);
     let scoped = |import: &weft_compose::ScopedImport| ScopedImport {
         name: import.name.clone(),
         interface: import.interface.clone(),
@@ -107,7 +108,7 @@ pub(crate) fn imports(fused: &weft_compose::Fused) -> Vec<ScopedImport> {
             Owner::Component(index) => *index,
             Owner::Group { principal, .. } => *principal,
         },
-        granted: import.access == Access::Granted,
+        granted: plan.gives(import),
     };
     fused.imports.iter().map(scoped).collect()
 }

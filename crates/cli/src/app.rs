@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use weft_compose::{Access, Owner, Target};
+use weft_compose::{Owner, Target};
 use weft_manifest::Severity;
 use weft_node::{Assembled, Building, Failure, Opened, Planned};
 use weft_runtime::ScopedImport;
@@ -54,18 +54,31 @@ pub(crate) fn report(failure: Failure, output: &Output) -> Report {
     }
 }
 
+/// Whether looking at an app may run something of it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BuildArgument {
+    /// Run the build commands of components whose file is not there. They run with your rights; without this flag
+    /// nothing of the app runs.
+    #[arg(long)]
+    build: bool,
+}
+
 /// Plans an app without changing anything, and shows what is wrong or probably not meant.
-pub(crate) fn plan(opened: &Opened, output: &Output) -> Result<Planned, Report> {
-    let tell = |what: &str| output.detail(what);
-    let planned =
-        weft_node::plan(opened, Building::WhereMissing, &tell).map_err(|failure| report(failure, output))?;
+pub(crate) fn plan(opened: &Opened, build: &BuildArgument, output: &Output) -> Result<Planned, Report> {
+    let tell = |what: &str| output.note(what);
+    let building = if build.build {
+        Building::WhereMissing
+    } else {
+        Building::Never
+    };
+    let planned = weft_node::plan(opened, building, &tell).map_err(|failure| report(failure, output))?;
     warn(opened, &planned, output);
     Ok(planned)
 }
 
 /// Puts an app together, and shows what is wrong or probably not meant.
 pub(crate) fn assemble(opened: &Opened, output: &Output) -> Result<Assembled, Report> {
-    let tell = |what: &str| output.detail(what);
+    let tell = |what: &str| output.note(what);
     let assembled =
         weft_node::assemble(opened, Building::Always, &tell).map_err(|failure| report(failure, output))?;
     warn(opened, &assembled.planned, output);
@@ -86,7 +99,8 @@ fn warn(opened: &Opened, planned: &Planned, output: &Output) {
 }
 
 /// Whose import is whose, as the engine wants to know it.
-pub(crate) fn imports(fused: &weft_compose::Fused) -> Vec<ScopedImport> {
+pub(crate) fn imports(assembled: &Assembled) -> Vec<ScopedImport> {
+    let (plan, fused) = (&assembled.planned.plan, &assembled.fused);
     let scoped = |import: &weft_compose::ScopedImport| ScopedImport {
         name: import.name.clone(),
         interface: import.interface.clone(),
@@ -94,7 +108,7 @@ pub(crate) fn imports(fused: &weft_compose::Fused) -> Vec<ScopedImport> {
             Owner::Component(index) => *index,
             Owner::Group { principal, .. } => *principal,
         },
-        granted: import.access == Access::Granted,
+        granted: plan.gives(import),
     };
     fused.imports.iter().map(scoped).collect()
 }

@@ -117,6 +117,9 @@ pub(crate) fn report_limit(hit: &LimitHit) -> Report {
 fn limit_hint(hit: &LimitHit) -> String {
     let flag = match hit {
         LimitHit::Memory { .. } => "--memory SIZE",
+        LimitHit::Heap { .. } => {
+            return "`memory` under `[component.NAME.limits]` sets the limit, which the heap and the memories of the component share".to_owned();
+        }
         LimitHit::TableElements { .. } => "--tables COUNT",
         LimitHit::WallTime(_) => "--timeout TIME",
         LimitHit::CpuTime(_) => "--cpu-time TIME",

@@ -80,10 +80,10 @@ impl Output {
         }
     }
 
-    /// Something that whoever runs the command wants to know.
+    /// Something that is done on the way and should be known.
     pub(crate) fn note(&self, message: &str) {
         if self.verbosity >= Verbosity::Normal {
-            self.say(&format!("{}\n", part(message)));
+            self.say(&format!("{} {}\n", self.paint(DIM, "weft:"), part(message)));
         }
     }
 
@@ -187,19 +187,19 @@ impl Output {
         let module = frame
             .module
             .as_deref()
-            .map_or(String::new(), |module| format!("{}!", part(module)));
+            .map_or(String::new(), |module| format!("{}!", line(module)));
         let offset = frame
             .offset
             .map_or(String::new(), |offset| format!(" at {offset:#x}"));
         let mut text = format!(
             "  {number:>3}: {module}{}{}\n",
-            part(&frame.function),
+            line(&frame.function),
             self.paint(DIM, &offset)
         );
         for place in &frame.source {
             text.push_str(&format!(
                 "         {}\n",
-                self.paint(DIM, &format!("at {}", part(&place.to_string())))
+                self.paint(DIM, &format!("at {}", line(&place.to_string())))
             ));
         }
         text
@@ -244,6 +244,11 @@ fn part(text: &str) -> String {
         Some((at, _)) => format!("{}…", visible(text.get(..at).unwrap_or_default())),
         None => visible(text),
     }
+}
+
+/// A part of a message that stays in its line: a name that goes on in the next one could look like a message.
+fn line(text: &str) -> String {
+    part(text).replace('\n', "\\n")
 }
 
 /// The line of a manifest that grants what a flag would: they use the same words.

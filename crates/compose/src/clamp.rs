@@ -1,16 +1,18 @@
 //! Limits of one component's memories and tables, written into its bytes.
 //!
 //! The engine counts memory per store, and a fused app is one store: so that one component cannot spend what
-//! was meant for its neighbours, every memory and table that it defines, at any depth, gets a maximum of its
-//! own. Memories that a nested module imports are defined by a sibling and therefore bounded too.
+//! was meant for its neighbours, every memory and table that it defines, at any depth, gets a maximum: its share
+//! of the component's limit ([`crate::shares`]). Memories that a nested module imports are defined by a sibling
+//! and therefore bounded too.
 
 use wasmparser::{BinaryReader, BinaryReaderError, ConstExpr, RefType};
 use weft_app::{ComponentLimits, quantity};
 
 use crate::binary::{HEADER_BYTES, put_number, put_section, sections};
+use crate::shares::{self, PAGE_BYTES, Shares};
 
-/// Bytes of one page of linear memory.
-const PAGE_BYTES: u64 = 65_536;
+/// Pages of a memory, one less than can be addressed with 32 bits: by that the engine's heap is told from a memory.
+const PAGES_MAX: u64 = (1 << 16) - 1;
 
 /// Sections of a component that hold a part of it.
 const MODULE: u8 = 1;
@@ -55,33 +57,50 @@ pub enum Error {
     /// A memory whose pages have an unusual size.
     #[error("one of its memories has pages of a size of its own, which cannot be bounded yet")]
     PageSize,
+    /// A memory for threads, which are not there.
+    #[error("one of its memories is shared between threads, and programs with threads do not run")]
+    Shared,
     /// Limits written in a way that is not known.
     #[error("one of its memories or tables has limits of an unknown kind ({flags:#04x})")]
     UnknownLimits {
         /// The byte that says the kind.
         flags: u8,
     },
+    /// All of them together do not fit.
+    #[error(transparent)]
+    Together(#[from] shares::Error),
     /// Components inside components beyond all reason.
     #[error("components are nested more than {} deep", weft_inspect::bounds::DEPTH_MAX)]
     TooDeep,
 }
 
-/// Gives every memory and table that the component defines a maximum of at most what it may have.
+/// Gives every memory and table that the component defines a maximum, so that all together stay within what it
+/// may have; says what the share of each is.
 ///
 /// # Errors
-/// One of them begins with more than that, or is of a kind that cannot be bounded.
-pub(crate) fn clamp(component: &[u8], limits: &ComponentLimits) -> Result<Vec<u8>, Error> {
-    part(component, true, limits, 0)
+/// They begin with more than that, or are of a kind that cannot be bounded or counted.
+pub(crate) fn clamp(component: &[u8], limits: &ComponentLimits) -> Result<(Vec<u8>, Shares), Error> {
+    let bounds = Bounds {
+        limits,
+        shares: shares::divide(component, limits)?,
+    };
+    Ok((part(component, true, &bounds, 0)?, bounds.shares))
 }
 
-/// Checks without writing that [`clamp`] would succeed.
-pub(crate) fn check(component: &[u8], limits: &ComponentLimits) -> Result<(), Error> {
+/// Checks without writing that [`clamp`] would succeed, and says the shares.
+pub(crate) fn check(component: &[u8], limits: &ComponentLimits) -> Result<Shares, Error> {
     // Building the bytes costs a copy; a second reader of the same format would cost a second set of mistakes.
-    clamp(component, limits).map(drop)
+    clamp(component, limits).map(|(_, shares)| shares)
+}
+
+/// What is written into the bytes.
+struct Bounds<'a> {
+    limits: &'a ComponentLimits,
+    shares: Shares,
 }
 
 /// Recursive, but not deeper than the bound of the check that every file passes first.
-fn part(wasm: &[u8], is_component: bool, limits: &ComponentLimits, depth: usize) -> Result<Vec<u8>, Error> {
+fn part(wasm: &[u8], is_component: bool, bounds: &Bounds<'_>, depth: usize) -> Result<Vec<u8>, Error> {
     if depth > weft_inspect::bounds::DEPTH_MAX + 1 {
         return Err(Error::TooDeep);
     }
@@ -91,38 +110,46 @@ fn part(wasm: &[u8], is_component: bool, limits: &ComponentLimits, depth: usize)
         let section = section?;
         match (is_component, section.id) {
             (true, id @ (MODULE | COMPONENT)) => {
-                let inner = part(section.body, id == COMPONENT, limits, depth + 1)?;
+                let inner = part(section.body, id == COMPONENT, bounds, depth + 1)?;
                 put_section(&mut clamped, id, &inner);
             }
-            (false, MEMORIES) => put_section(&mut clamped, MEMORIES, &memories(section.body, limits)?),
-            (false, TABLES) => put_section(&mut clamped, TABLES, &tables(section.body, limits)?),
+            (false, MEMORIES) => put_section(&mut clamped, MEMORIES, &memories(section.body, bounds)?),
+            (false, TABLES) => put_section(&mut clamped, TABLES, &tables(section.body, bounds)?),
             _ => clamped.extend_from_slice(section.whole),
         }
     }
     Ok(clamped)
 }
 
-fn memories(body: &[u8], limits: &ComponentLimits) -> Result<Vec<u8>, Error> {
+fn memories(body: &[u8], bounds: &Bounds<'_>) -> Result<Vec<u8>, Error> {
     let mut reader = BinaryReader::new(body, 0);
     let mut clamped = Vec::with_capacity(body.len() + 16);
     let count = reader.read_var_u32()?;
     put_number(&mut clamped, u64::from(count));
+    let limit = bounds.limits.memory_bytes_max;
+    let bound = Bound {
+        share: (bounds.shares.memory_bytes_max / PAGE_BYTES).min(PAGES_MAX),
+        limit: limit / PAGE_BYTES,
+    };
     for _ in 0..count {
-        let too_large = |pages: u64| Error::Memory {
+        put_limits(&mut clamped, &mut reader, bound, |pages| Error::Memory {
             asked: pages.saturating_mul(PAGE_BYTES),
-            limit: limits.memory_bytes_max,
-        };
-        let pages_max = limits.memory_bytes_max / PAGE_BYTES;
-        put_limits(&mut clamped, &mut reader, pages_max, too_large)?;
+            limit,
+        })?;
     }
     Ok(clamped)
 }
 
-fn tables(body: &[u8], limits: &ComponentLimits) -> Result<Vec<u8>, Error> {
+fn tables(body: &[u8], bounds: &Bounds<'_>) -> Result<Vec<u8>, Error> {
     let mut reader = BinaryReader::new(body, 0);
     let mut clamped = Vec::with_capacity(body.len() + 16);
     let count = reader.read_var_u32()?;
     put_number(&mut clamped, u64::from(count));
+    let limit = bounds.limits.table_elements_max;
+    let bound = Bound {
+        share: bounds.shares.table_elements_max,
+        limit,
+    };
     for _ in 0..count {
         let start = reader.original_position();
         let is_initialised = body
@@ -133,8 +160,7 @@ fn tables(body: &[u8], limits: &ComponentLimits) -> Result<Vec<u8>, Error> {
         }
         let _: RefType = reader.read()?;
         copy(&mut clamped, body, start, &reader);
-        let limit = limits.table_elements_max;
-        put_limits(&mut clamped, &mut reader, limit, |asked| Error::Table {
+        put_limits(&mut clamped, &mut reader, bound, |asked| Error::Table {
             asked,
             limit,
         })?;
@@ -147,6 +173,15 @@ fn tables(body: &[u8], limits: &ComponentLimits) -> Result<Vec<u8>, Error> {
     Ok(clamped)
 }
 
+/// What one memory or table may have, in pages or elements.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    /// The share of each.
+    share: u64,
+    /// What none may begin with more than, also where it is never made.
+    limit: u64,
+}
+
 fn copy(clamped: &mut Vec<u8>, body: &[u8], start: usize, reader: &BinaryReader<'_>) {
     clamped.extend_from_slice(body.get(start..reader.original_position()).unwrap_or_default());
 }
@@ -154,7 +189,7 @@ fn copy(clamped: &mut Vec<u8>, body: &[u8], start: usize, reader: &BinaryReader<
 fn put_limits(
     clamped: &mut Vec<u8>,
     reader: &mut BinaryReader<'_>,
-    limit: u64,
+    bound: Bound,
     too_large: impl Fn(u64) -> Error,
 ) -> Result<(), Error> {
     const HAS_PAGE_SIZE: u8 = 0x08;
@@ -162,12 +197,15 @@ fn put_limits(
     if flags & HAS_PAGE_SIZE != 0 {
         return Err(Error::PageSize);
     }
+    if flags & IS_SHARED != 0 {
+        return Err(Error::Shared);
+    }
     if flags & !(HAS_MAXIMUM | IS_SHARED | IS_64) != 0 {
         return Err(Error::UnknownLimits { flags });
     }
     let is_64 = flags & IS_64 != 0;
     let minimum = number(reader, is_64)?;
-    if minimum > limit {
+    if minimum > bound.limit {
         return Err(too_large(minimum));
     }
     let declared = if flags & HAS_MAXIMUM != 0 {
@@ -179,7 +217,9 @@ fn put_limits(
     let addressable = if is_64 { u64::MAX } else { u64::from(u32::MAX) };
     clamped.push(flags | HAS_MAXIMUM);
     put_number(clamped, minimum);
-    put_number(clamped, declared.min(limit).min(addressable));
+    // One that begins with more than its share was counted with what it begins with.
+    let maximum = declared.min(bound.share).max(minimum);
+    put_number(clamped, maximum.min(addressable));
     Ok(())
 }
 
@@ -204,7 +244,7 @@ mod tests {
 
     /// Every memory and table after clamping, as text.
     fn clamped(wat: &str, limits: &ComponentLimits) -> Result<Vec<String>, Error> {
-        let wasm = clamp(&wat::parse_str(wat).unwrap(), limits)?;
+        let (wasm, _) = clamp(&wat::parse_str(wat).unwrap(), limits)?;
         wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
             .validate_all(&wasm)
             .unwrap();
@@ -233,11 +273,11 @@ mod tests {
     fn growing_memory_beyond_its_own_limit_is_ruled_out_at_any_depth() {
         let nested = r#"(component
             (core module (memory 1) (memory 2 3) (memory 1 9000))
-            (component (component (core module (memory i64 1) (memory 1 70 shared)))))"#;
+            (component (component (core module (memory i64 1)))))"#;
         let expected = ["memory 1..Some(16)", "memory 2..Some(3)", "memory 1..Some(16)"];
         let found = clamped(nested, &limits(16, 10)).unwrap();
         assert_eq!(found[..3], expected);
-        assert_eq!(found[3..], ["memory 1..Some(16)", "memory 1..Some(16)"]);
+        assert_eq!(found[3..], ["memory 1..Some(16)"]);
     }
 
     #[test]
@@ -272,7 +312,9 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_another_size_are_refused() {
+    fn pages_of_another_size_and_memories_for_threads_are_refused() {
+        let shared = "(component (core module (memory 1 2 shared)))";
+        assert!(matches!(clamped(shared, &limits(16, 1)), Err(Error::Shared)));
         let odd = "(component (core module (memory 1 (pagesize 1))))";
         assert!(matches!(clamped(odd, &limits(16, 1)), Err(Error::PageSize)));
     }

@@ -12,6 +12,7 @@ use weft_app::{App, ComponentLimits, Name, quantity};
 use crate::access::Access;
 use crate::host::{self, Need};
 use crate::plan::{Owner, Plan, PlannedComponent, ScopedImport, Target};
+use crate::shares::Shares;
 use crate::words;
 
 /// What one component could do at worst.
@@ -31,6 +32,8 @@ pub struct Explanation {
     pub traps: Vec<String>,
     /// What it may spend.
     pub limits: ComponentLimits,
+    /// What each of its memories and tables may have of that.
+    pub shares: Shares,
 }
 
 /// Something that a grant makes possible.
@@ -81,6 +84,7 @@ pub fn explain(app: &App, plan: &Plan, component: &Name) -> Option<Explanation> 
             .map(|(name, _)| name.to_owned())
             .collect(),
         limits: planned.limits,
+        shares: planned.shares,
     })
 }
 
@@ -232,12 +236,25 @@ impl fmt::Display for Explanation {
             }
         }
         writeln!(out, "  within its limits")?;
-        writeln!(
+        let (limits, shares) = (&self.limits, &self.shares);
+        let memory = quantity::show_bytes(limits.memory_bytes_max);
+        let share = quantity::show_bytes(shares.memory_bytes_max);
+        write_limit(out, &format!("{memory} of memory"), shares.memories, &share)?;
+        let elements = format!("{} elements of tables", limits.table_elements_max);
+        write_limit(
             out,
-            "    {} for each memory, {} elements for each table",
-            quantity::show_bytes(self.limits.memory_bytes_max),
-            self.limits.table_elements_max
+            &elements,
+            shares.tables,
+            &shares.table_elements_max.to_string(),
         )
+    }
+}
+
+/// A limit, and what comes of it for each where several share it.
+fn write_limit(out: &mut fmt::Formatter<'_>, limit: &str, count: u64, share: &str) -> fmt::Result {
+    match count {
+        0 | 1 => writeln!(out, "    {limit}"),
+        _ => writeln!(out, "    {limit}, {share} for each of {count}"),
     }
 }
 

@@ -121,7 +121,8 @@ fn prepare(
         component: name(),
         cause,
     })?;
-    clamp::clamp(&renamed, &component.limits).map_err(|cause| Error::Limits {
+    let clamped = clamp::clamp(&renamed, &component.limits);
+    clamped.map(|(bytes, _)| bytes).map_err(|cause| Error::Limits {
         component: name(),
         cause,
     })

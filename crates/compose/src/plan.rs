@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use wac_types::{ItemKind, Types};
+use weft_app::link::split_version;
 use weft_app::{App, ComponentLimits, Name};
 
 use crate::access::{self, Access, FromHost};
@@ -13,9 +14,13 @@ use crate::context::Context;
 use crate::host::Need;
 use crate::problem::{Problem, Reason, Subject};
 use crate::resolve::{self, Chosen, Links};
+use crate::shares::Shares;
 use crate::sharing::{self, Node};
 use crate::surface::{self, Surfaces};
 use crate::{assign, clamp, main_export};
+
+/// The interface by which a command ends with a code of its choice.
+const EXIT: &str = "wasi:cli/exit";
 
 /// The bytes of one component of an app.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +52,8 @@ pub struct PlannedComponent {
     pub exported: Vec<String>,
     /// What it may spend by itself.
     pub limits: ComponentLimits,
+    /// What each of its memories and tables may have of that.
+    pub shares: Shares,
     pub(crate) digest: [u8; 32],
 }
 
@@ -125,6 +132,29 @@ impl Plan {
         &self.warnings
     }
 
+    /// Whether calling an import does what its interface says, or traps: it traps where nothing is granted, and
+    /// where a component that does not run the app would end it, as if it had been successful.
+    #[must_use]
+    pub fn gives(&self, import: &ScopedImport) -> bool {
+        let ends_the_app = split_version(&import.interface).0 == EXIT;
+        let is_mains = match &import.owner {
+            Owner::Component(owner) => *owner == self.main,
+            Owner::Group { members, .. } => members.iter().all(|member| *member == self.main),
+        };
+        import.access == Access::Granted && (is_mains || !ends_the_app)
+    }
+
+    /// Bytes of the engine's heap for structs, arrays and exceptions: there is one for the app, so it is as large
+    /// as the smallest share among the components that use it. None where no component does.
+    #[must_use]
+    pub fn heap_bytes_max(&self) -> Option<u64> {
+        let using = self.components.iter().filter(|component| component.is_reached);
+        using
+            .filter(|component| component.shares.uses_heap)
+            .map(|component| component.shares.memory_bytes_max)
+            .min()
+    }
+
     /// Every import that the fused component has, once, in the order of components and their imports.
     #[must_use]
     pub fn imports(&self) -> Vec<ScopedImport> {
@@ -152,7 +182,7 @@ impl Plan {
 /// # Limits
 /// Time in proportion to the bytes of the components without their code; 1000 imports and exports each.
 pub fn plan(app: &App, parts: &[Part<'_>]) -> Result<Plan, Vec<Problem>> {
-    let context = read(app, parts)?;
+    let (context, shares) = read(app, parts)?;
     let mut problems = Vec::new();
     let (links, failed) = resolve::resolve(&context, &mut problems);
     let hosts = decide_hosts(&context, &links, &failed, &mut problems);
@@ -170,7 +200,8 @@ pub fn plan(app: &App, parts: &[Part<'_>]) -> Result<Plan, Vec<Problem>> {
         return Err(problems);
     }
     let warnings = warnings(&context, &hosts, &reached);
-    let components = app.components.iter().enumerate().map(|(index, component)| {
+    let components = app.components.iter().zip(shares).enumerate();
+    let components = components.map(|(index, (component, shares))| {
         let imports = planned_imports(&context, &links, &imports, index);
         PlannedComponent {
             name: component.name.clone(),
@@ -182,6 +213,7 @@ pub fn plan(app: &App, parts: &[Part<'_>]) -> Result<Plan, Vec<Problem>> {
                 Vec::new()
             },
             limits: component.limits,
+            shares,
             digest: context.parts.get(index).map_or([0; 32], |bytes| digest(bytes)),
         }
     });
@@ -206,10 +238,11 @@ pub(crate) fn bytes_of<'a>(parts: &[Part<'a>], component: &Name) -> Result<&'a [
 }
 
 /// Reads every component; what is wrong with one does not hide what is wrong with another.
-fn read<'a>(app: &'a App, parts: &[Part<'a>]) -> Result<Context<'a>, Vec<Problem>> {
+fn read<'a>(app: &'a App, parts: &[Part<'a>]) -> Result<(Context<'a>, Vec<Shares>), Vec<Problem>> {
     let mut problems = Vec::new();
     let mut surfaces = Surfaces::default();
     let mut all_bytes = Vec::new();
+    let mut all_shares = Vec::new();
     for component in &app.components {
         let name = component.name.clone();
         let bytes = match bytes_of(parts, &name) {
@@ -233,14 +266,17 @@ fn read<'a>(app: &'a App, parts: &[Part<'a>]) -> Result<Context<'a>, Vec<Problem
                 continue;
             }
         }
-        if let Err(cause) = clamp::check(bytes, &component.limits) {
-            let subject = Subject::Limits(name.clone());
-            let component = name;
-            problems.push(Problem::new(subject, Reason::BeyondLimits { component, cause }));
+        match clamp::check(bytes, &component.limits) {
+            Ok(shares) => all_shares.push(shares),
+            Err(cause) => {
+                let subject = Subject::Limits(name.clone());
+                let component = name;
+                problems.push(Problem::new(subject, Reason::BeyondLimits { component, cause }));
+            }
         }
     }
     if problems.is_empty() {
-        Ok(Context::new(app, all_bytes, surfaces))
+        Ok((Context::new(app, all_bytes, surfaces), all_shares))
     } else {
         Err(problems)
     }

@@ -13,6 +13,9 @@ use weft_inspect::validate;
 /// How many imports, and how many exports, one component may have: many times what tools write.
 const ITEMS_MAX: usize = 1000;
 
+/// Bytes of one name: many times what people write, and short enough for a message.
+const NAME_BYTES_MAX: usize = 1000;
+
 /// Why the surface of a component cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -30,6 +33,14 @@ pub enum Error {
     OddName {
         /// The name.
         name: String,
+    },
+    /// A name that is too long to be shown.
+    #[error("one of its names has {bytes} bytes, more than the {NAME_BYTES_MAX} allowed: `{}…`", .start.escape_debug())]
+    LongName {
+        /// How long it is.
+        bytes: usize,
+        /// How it begins.
+        start: String,
     },
     /// There are too many imports or exports.
     #[error("it has {count} {what}, more than the {ITEMS_MAX} allowed")]
@@ -112,6 +123,12 @@ pub(crate) fn read(types: &mut Types, label: &str, component: &[u8]) -> Result<S
         }
     }
     for item in surface.imports.iter().chain(&surface.exports) {
+        if item.name.len() > NAME_BYTES_MAX {
+            return Err(Error::LongName {
+                bytes: item.name.len(),
+                start: item.name.chars().take(40).collect(),
+            });
+        }
         if !item.name.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::OddName {
                 name: item.name.clone(),

@@ -22,6 +22,8 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What is wrong: lower case, no full stop.
     pub message: String,
+    /// Lines that belong to the message, such as what is asked for.
+    pub excerpt: Vec<String>,
     /// Where.
     pub position: Option<Position>,
     /// Other places that belong to the problem, such as the first of two declarations.
@@ -49,6 +51,7 @@ impl Diagnostic {
         Self {
             severity: Severity::Error,
             message: message.into(),
+            excerpt: Vec::new(),
             position: None,
             notes: Vec::new(),
             hint: None,
@@ -71,6 +74,13 @@ impl Diagnostic {
         self
     }
 
+    /// The same, with lines that belong to the message; each is shown indented, whatever is in it.
+    #[must_use]
+    pub fn excerpt(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.excerpt.extend(lines);
+        self
+    }
+
     /// The same, with another place that belongs to it.
     #[must_use]
     pub fn note(mut self, message: impl Into<String>, position: Position) -> Self {
@@ -88,13 +98,16 @@ impl Diagnostic {
         self
     }
 
-    /// The problem as a person reads it: message, place, the line with the place underlined, notes, hint; plain
+    /// The problem as a person reads it: message, excerpt, place, the line with the place underlined, notes, hint; plain
     /// text that ends in a line break. `file` is how the text is called, `text` is all of it.
     ///
     /// Control characters of the text are shown as `\u{fffd}`, so that no manifest drives somebody's terminal.
     #[must_use]
     pub fn render(&self, file: &str, text: &str) -> String {
         let mut out = format!("{}: {}\n", self.severity, printable(&self.message));
+        for line in &self.excerpt {
+            let _ = writeln!(out, "  {}", printable(line));
+        }
         if let Some(position) = &self.position {
             out.push_str(&snippet(file, text, position, '^'));
         }

@@ -111,6 +111,7 @@ impl Problems {
             .map(|problem| Diagnostic {
                 severity: problem.severity,
                 message: problem.message,
+                excerpt: Vec::new(),
                 position: problem.span.map(|span| lines.position(span)),
                 notes: problem
                     .note

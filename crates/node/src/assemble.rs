@@ -6,6 +6,7 @@ use weft_manifest::Diagnostic;
 use crate::diagnose::{As, diagnostic};
 use crate::folder::{Failure, Opened};
 use crate::lock::{self, Locking};
+use crate::own_files;
 use crate::parts::{Building, Parts};
 
 /// An app whose every import is decided.
@@ -47,11 +48,13 @@ pub fn plan(opened: &Opened, building: Building, tell: &dyn Fn(&str)) -> Result<
     })?;
     let locking = lock::check(opened, &parts)?;
     lock::refuse_widened(opened, &locking)?;
+    lock::refuse_captured(opened, &plan, &locking)?;
     let found = plan
         .warnings()
         .iter()
         .map(|problem| diagnostic(opened, problem, As::Warning));
-    let warnings = opened.manifest.warnings.iter().cloned().chain(found).collect();
+    let warnings = opened.manifest.warnings.iter().cloned();
+    let warnings = warnings.chain(own_files::warnings(opened)).chain(found).collect();
     Ok(Planned {
         parts,
         plan,
@@ -69,7 +72,7 @@ pub fn assemble(opened: &Opened, building: Building, tell: &dyn Fn(&str)) -> Res
     let fused = weft_compose::fuse(&planned.plan, &planned.parts.list())
         .map_err(|error| Failure::Join(Box::new(error)))?;
     if planned.locking.is_stale() {
-        lock::write(opened, &planned.locking)?;
+        lock::settle(opened, &planned.parts, &planned.plan)?;
     }
     Ok(Assembled { planned, fused })
 }

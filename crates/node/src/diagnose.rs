@@ -15,18 +15,17 @@ pub(crate) enum As {
 
 /// A problem of composition as a diagnostic of the manifest.
 pub(crate) fn diagnostic(opened: &Opened, problem: &Problem, severity: As) -> Diagnostic {
-    let mut message = chain(problem);
+    let message = chain(problem);
+    let mut lines = Vec::new();
     for excerpt in &problem.wit {
-        message.push_str(&format!("\n  {}:", excerpt.of));
-        for line in excerpt.text.lines() {
-            message.push_str(&format!("\n    {line}"));
-        }
+        lines.push(format!("{}:", excerpt.of));
+        lines.extend(excerpt.text.lines().map(|line| format!("  {line}")));
     }
     let diagnostic = match severity {
         As::Error => Diagnostic::error(message),
         As::Warning => Diagnostic::warning(message),
     };
-    let diagnostic = diagnostic.at(position(opened, &problem.subject));
+    let diagnostic = diagnostic.excerpt(lines).at(position(opened, &problem.subject));
     match &problem.hint {
         Some(hint) => diagnostic.hint(hint),
         None => diagnostic,

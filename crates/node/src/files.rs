@@ -1,7 +1,27 @@
-//! Writing files whole or not at all.
+//! Reading what stands in the folder of an app, and writing files whole or not at all.
+//!
+//! The folder may be a stranger's: what is called like a file may be a device without an end, or a pipe that
+//! nobody writes to.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
+
+/// Reads at most `bytes_max` and one byte more, by which a caller sees that there is more.
+///
+/// # Errors
+/// It cannot be read, or is no regular file: links are followed, devices, pipes and folders are refused.
+pub(crate) fn read_regular(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    // Looked at before it is opened: opening a pipe waits for a writer.
+    if !fs_err::metadata(path)?.is_file() {
+        let what = format!("`{}` is not a regular file", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)?
+        .take(bytes_max.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 /// Writes under a temporary name and renames: whoever looks sees the old file or the whole new one.
 ///

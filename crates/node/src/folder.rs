@@ -1,10 +1,12 @@
 //! The folder of an app: where its manifest is, and what is read from there.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use weft_app::App;
 use weft_manifest::{Context, Diagnostic, Manifest, name_of_folder};
+
+use crate::files::read_regular;
 
 /// The name of a manifest.
 const MANIFEST: &str = "weft.toml";
@@ -60,6 +62,12 @@ impl Opened {
     #[must_use]
     pub fn app(&self) -> &App {
         &self.manifest.app
+    }
+
+    /// The folder that the manifest is in.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        folder_of(&self.file)
     }
 
     /// A file beside the manifest.
@@ -125,8 +133,8 @@ fn folder_of(file: &Path) -> PathBuf {
 }
 
 fn read(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let opened = fs_err::File::open(file)?;
-    opened.take(MANIFEST_BYTES_MAX).read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = read_regular(file, MANIFEST_BYTES_MAX)?;
+    // The reader of manifests refuses what is longer than its own bound, and says so.
+    bytes.truncate(usize::try_from(MANIFEST_BYTES_MAX).unwrap_or(usize::MAX));
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }

@@ -13,11 +13,12 @@ mod diagnose;
 mod files;
 mod folder;
 mod lock;
+mod own_files;
 mod parts;
 
 pub use answers::{Answer, Answers};
 pub use assemble::{Assembled, Planned, assemble, plan};
 pub use files::write_whole;
 pub use folder::{Failure, Opened, open};
-pub use lock::{Locking, check as check_lock, write as write_lock};
+pub use lock::{Held, Locking, check as check_lock, hold as hold_lock, write as write_lock};
 pub use parts::{Building, Parts};

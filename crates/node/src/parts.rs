@@ -1,6 +1,5 @@
 //! The bytes of an app's components: read from files, or made by the build commands of their folders first.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -9,6 +8,7 @@ use weft_compose::{Part, adapt};
 use weft_inspect::{digest, text};
 use weft_manifest::{Diagnostic, Position};
 
+use crate::files::read_regular;
 use crate::folder::{Failure, Opened};
 
 /// Bytes of one component.
@@ -21,6 +21,8 @@ pub enum Building {
     Always,
     /// Only where the file is not there yet.
     WhereMissing,
+    /// Never: nothing of the app runs, not even to find out what it is.
+    Never,
 }
 
 /// The bytes of every component of an app.
@@ -101,9 +103,14 @@ fn load(component: &Component, building: Building, tell: &dyn Fn(&str)) -> Resul
             command,
             file,
         } => {
-            if building == Building::Always || !file.exists() {
-                tell(&format!("building component `{}`: {command}", component.name));
-                build(component, folder, command)?;
+            let is_missing = !file.exists();
+            match building {
+                Building::Never if is_missing => return Err(not_built(component, file, command)),
+                Building::WhereMissing | Building::Always if is_missing || building == Building::Always => {
+                    tell(&format!("building component `{}`: {command}", component.name));
+                    build(component, folder, command)?;
+                }
+                Building::Never | Building::WhereMissing | Building::Always => {}
             }
             file
         }
@@ -123,6 +130,16 @@ fn load(component: &Component, building: Building, tell: &dyn Fn(&str)) -> Resul
         digest,
         bytes,
     })
+}
+
+fn not_built(component: &Component, file: &Path, command: &str) -> Box<Diagnostic> {
+    let message = format!(
+        "component `{}` is not built: there is no `{}`",
+        component.name,
+        file.display()
+    );
+    let hint = format!("its build command is `{command}`, and runs with your rights: `--build` runs it");
+    Box::new(Diagnostic::error(message).hint(hint))
 }
 
 fn build(component: &Component, folder: &Path, command: &str) -> Result<(), Box<Diagnostic>> {
@@ -152,10 +169,7 @@ fn read(component: &Component, file: &Path) -> Result<(String, Vec<u8>), Box<Dia
             component.name
         )))
     };
-    let mut bytes = Vec::new();
-    fs_err::File::open(file)
-        .and_then(|opened| opened.take(COMPONENT_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| cannot(error.to_string()))?;
+    let bytes = read_regular(file, COMPONENT_BYTES_MAX).map_err(|error| cannot(error.to_string()))?;
     if bytes.len() as u64 > COMPONENT_BYTES_MAX {
         return Err(cannot(format!("`{}` is larger than 128 MiB", file.display())));
     }

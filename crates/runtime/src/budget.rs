@@ -1,9 +1,15 @@
 //! What a run may still allocate: memories and tables, counted over the whole run.
+//!
+//! The engine's heap for structs, arrays and exceptions counts as a memory. In an app it has a bound of its own,
+//! and is told from the other memories by its maximum: theirs were written into the components, and are smaller.
 
 use wasmtime::ResourceLimiter;
 use weft_app::Limits;
 
 use crate::stop::LimitHit;
+
+/// What the engine says of its heap, and of other memories of 32 bits that declare no maximum.
+const HEAP_MAXIMUM: u64 = 1 << 32;
 
 /// Counts what the memories and tables of one store hold, and refuses what goes over.
 ///
@@ -13,6 +19,7 @@ use crate::stop::LimitHit;
 pub(crate) struct Budget {
     memory: Account,
     table: Account,
+    heap_bytes_max: Option<u64>,
     refused: Option<LimitHit>,
 }
 
@@ -45,7 +52,7 @@ impl Account {
 }
 
 impl Budget {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, heap_bytes_max: Option<u64>) -> Self {
         let account = |max| Account {
             max,
             ..Account::default()
@@ -53,6 +60,7 @@ impl Budget {
         Self {
             memory: account(limits.memory_bytes_max),
             table: account(limits.table_elements_max),
+            heap_bytes_max,
             refused: None,
         }
     }
@@ -77,6 +85,14 @@ impl ResourceLimiter for Budget {
     ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false); // the memory's own bound, not ours
+        }
+        let is_heap = maximum.is_none_or(|maximum| maximum as u64 == HEAP_MAXIMUM);
+        if let (true, Some(max)) = (is_heap, self.heap_bytes_max)
+            && desired as u64 > max
+        {
+            let asked = desired as u64;
+            self.refused.get_or_insert(LimitHit::Heap { asked, max });
+            return Ok(false);
         }
         let Err((asked, max)) = self.memory.take(current, desired) else {
             return Ok(true);
@@ -117,10 +133,11 @@ mod tests {
     use super::*;
 
     fn budget(memory: u64) -> Budget {
-        Budget::new(&Limits {
+        let limits = Limits {
             memory_bytes_max: Some(memory),
             ..Limits::default()
-        })
+        };
+        Budget::new(&limits, None)
     }
 
     #[test]
@@ -147,5 +164,14 @@ mod tests {
         let mut budget = budget(100);
         assert!(!budget.memory_growing(0, 300, Some(200)).unwrap());
         assert_eq!(budget.refused(), None);
+    }
+
+    #[test]
+    fn a_heap_has_a_bound_of_its_own() {
+        let mut budget = Budget::new(&Limits::default(), Some(100));
+        assert!(budget.memory_growing(0, 300, Some(300)).unwrap());
+        assert!(budget.memory_growing(0, 100, Some(1 << 32)).unwrap());
+        assert!(!budget.memory_growing(100, 101, Some(1 << 32)).unwrap());
+        assert_eq!(budget.refused(), Some(&LimitHit::Heap { asked: 101, max: 100 }));
     }
 }

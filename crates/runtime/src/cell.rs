@@ -31,6 +31,9 @@ pub struct Setup {
     pub imports: Imports,
     /// What the guest may spend.
     pub limits: Limits,
+    /// Bytes of the engine's heap, where that is less than [`Limits::memory_bytes_max`]: for programs all of
+    /// whose memories have maxima.
+    pub heap_bytes_max: Option<u64>,
     /// How to end the run from outside.
     pub stop: Stop,
     /// Whose the thread is on which the guest runs.
@@ -151,6 +154,7 @@ fn build(setup: Setup) -> Result<Cell, SetupError> {
         principals,
         imports,
         limits,
+        heap_bytes_max,
         stop,
         thread,
     } = setup;
@@ -169,7 +173,7 @@ fn build(setup: Setup) -> Result<Cell, SetupError> {
     Ok(Cell {
         principals,
         table,
-        budget: Budget::new(&limits),
+        budget: Budget::new(&limits, heap_bytes_max),
         stop,
         sampler: None,
         pressure: Pressure::default(),

@@ -139,6 +139,7 @@ impl Prepared {
                 }],
                 imports: Imports::Own,
                 limits,
+                heap_bytes_max: None,
                 stop,
                 thread: Thread::Own,
             },

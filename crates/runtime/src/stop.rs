@@ -24,6 +24,17 @@ pub enum LimitHit {
         /// Elements allowed.
         max: u64,
     },
+    /// The engine's heap, for components that keep structs, arrays or exceptions in it.
+    #[error(
+        "the program asked for {} of heap for its structs, arrays and exceptions; its components may have {}",
+        show_bytes(*.asked), show_bytes(*.max)
+    )]
+    Heap {
+        /// Bytes that the heap would have had.
+        asked: u64,
+        /// Bytes allowed.
+        max: u64,
+    },
     /// Wall-clock time.
     #[error("the program ran for {}, its limit of wall-clock time", show_duration(*.0))]
     WallTime(Duration),

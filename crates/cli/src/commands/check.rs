@@ -2,7 +2,7 @@
 
 use weft_app::Name;
 
-use crate::app::{self, AppArguments};
+use crate::app::{self, AppArguments, BuildArgument};
 use crate::exit_code::Code;
 use crate::output::Output;
 use crate::report::Report;
@@ -16,6 +16,9 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     app: AppArguments,
 
+    #[command(flatten)]
+    build: BuildArgument,
+
     /// Say what this component could do at worst.
     #[arg(long, value_name = "COMPONENT")]
     explain: Option<Name>,
@@ -23,7 +26,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report> {
     let opened = app::open(&arguments.app.app, output)?;
-    let planned = app::plan(&opened, output)?;
+    let planned = app::plan(&opened, &arguments.build, output)?;
     if let Some(name) = &arguments.explain {
         let explanation = weft_compose::explain(opened.app(), &planned.plan, name).ok_or_else(|| {
             let known: Vec<_> = opened

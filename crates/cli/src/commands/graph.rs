@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use weft_compose::graph::Graph;
 use weft_node::write_whole;
 
-use crate::app::{self, AppArguments};
+use crate::app::{self, AppArguments, BuildArgument};
 use crate::exit_code::Code;
 use crate::output::Output;
 use crate::report::Report;
@@ -20,6 +20,9 @@ const EXAMPLES: &str = "Examples:
 pub(crate) struct Arguments {
     #[command(flatten)]
     app: AppArguments,
+
+    #[command(flatten)]
+    build: BuildArgument,
 
     /// The form of the drawing.
     #[arg(long, value_enum, default_value = "text")]
@@ -45,7 +48,7 @@ enum Form {
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report> {
     let opened = app::open(&arguments.app.app, output)?;
-    let planned = app::plan(&opened, output)?;
+    let planned = app::plan(&opened, &arguments.build, output)?;
     let graph = Graph::new(opened.app(), &planned.plan);
     let drawing = match arguments.format {
         Form::Text => graph.text(),

@@ -108,6 +108,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         }],
         imports: Imports::Own,
         limits: limits.clone(),
+        heap_bytes_max: None,
         stop,
         thread: Thread::Own,
     };

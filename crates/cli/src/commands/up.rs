@@ -76,7 +76,7 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
     let arguments = text_arguments(run.arguments)?;
     let assembled = app::assemble(&opened, output)?;
     let app = opened.app();
-    let (main, imports) = (assembled.planned.plan.main(), app::imports(&assembled.fused));
+    let (main, imports) = (assembled.planned.plan.main(), app::imports(&assembled));
     let stop = Stop::new();
     let watch = Watch::start(stop.clone(), *output)?;
     let input = Input {
@@ -96,6 +96,7 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
         principals,
         imports: Imports::Scoped(imports.into()),
         limits: app.limits.clone(),
+        heap_bytes_max: assembled.planned.plan.heap_bytes_max(),
         stop,
         thread: Thread::Own,
     };

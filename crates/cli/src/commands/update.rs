@@ -21,9 +21,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report> {
     let opened = app::open(&arguments.app.app, output)?;
-    let tell = |what: &str| output.detail(what);
+    let tell = |what: &str| output.note(what);
     let failed = |failure| app::report(failure, output);
     let parts = Parts::load(&opened, Building::Always, &tell).map_err(failed)?;
+    // What is shown is what is accepted: no other process may come between.
+    let held = weft_node::hold_lock(&opened).map_err(failed)?;
     let locking = weft_node::check_lock(&opened, &parts).map_err(failed)?;
     let mut text = String::new();
     for change in &locking.changes {
@@ -32,8 +34,9 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report>
     if !locking.is_stale() {
         text.push_str("`weft.lock` is up to date\n");
     }
-    output.data(&text)?;
+    let shown = || output.data(&text);
     if arguments.dry_run {
+        shown()?;
         return Ok(if locking.is_stale() {
             Code::FAILED
         } else {
@@ -41,7 +44,10 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report>
         });
     }
     if locking.is_stale() {
-        weft_node::write_lock(&opened, &locking).map_err(failed)?;
+        weft_node::write_lock(&opened, &locking, &held).map_err(failed)?;
     }
+    // A reader who does not read must not keep others from the lock.
+    drop(held);
+    shown()?;
     Ok(Code::DONE)
 }

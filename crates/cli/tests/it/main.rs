@@ -9,6 +9,7 @@
 
 mod apps;
 mod artifacts;
+mod attacks;
 mod bad_input;
 mod command_line;
 mod grants;

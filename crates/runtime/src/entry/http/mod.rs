@@ -64,6 +64,8 @@ pub struct Serving {
     pub imports: Imports,
     /// What one instance may spend. Time is the caller's to watch.
     pub limits: Limits,
+    /// As [`Setup::heap_bytes_max`], for one instance.
+    pub heap_bytes_max: Option<u64>,
     /// How long instances live.
     pub reuse: Reuse,
 }
@@ -102,6 +104,7 @@ impl Serving {
             principals: self.principals.iter().map(principal).collect(),
             imports: self.imports.clone(),
             limits: self.limits.clone(),
+            heap_bytes_max: self.heap_bytes_max,
             stop: Stop::new(),
             thread: Thread::Shared,
         }

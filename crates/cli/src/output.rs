@@ -80,6 +80,13 @@ impl Output {
         }
     }
 
+    /// What was done, for whoever asked for it.
+    pub(crate) fn note(&self, message: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            self.say(&format!("{}\n", part(message)));
+        }
+    }
+
     /// Something for whoever asked for details.
     pub(crate) fn detail(&self, message: &str) {
         if self.verbosity >= Verbosity::Verbose {

@@ -13,6 +13,7 @@ mod files;
 mod folder;
 mod lock;
 mod parts;
+pub mod template;
 
 pub use assemble::{Assembled, Planned, assemble, plan};
 pub use files::write_whole;

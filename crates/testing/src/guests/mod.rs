@@ -7,6 +7,7 @@
 //!
 //! Adding a guest: a folder in `guests/` (or a file in `guests/wat/`), and a line in `catalogue.rs`.
 
+mod c;
 mod catalogue;
 mod progress;
 mod rust;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+pub use c::{CCompiler, ZIG_VERSION, c_compiler, cache, python_folder};
 pub use catalogue::{Form, Guest, Language, Recipe, Target, find, list};
 pub use progress::announce;
 
@@ -57,11 +59,16 @@ pub fn guest_if_available(name: &str) -> Result<PathBuf, Skip> {
         Ok(State::Stale) => format!("guest `{name}` is stale; `cargo xtask guests --all` builds it anew"),
         Err(error) => panic!("cannot look at guest `{name}`: {error:#}"),
     };
+    Err(skip(reason))
+}
+
+/// Says why a test is skipped; fails it where nothing may be missing.
+fn skip(reason: String) -> Skip {
     if std::env::var_os(ALL_GUESTS_VARIABLE).is_some_and(|value| value == "1") {
         panic!("{reason} ({ALL_GUESTS_VARIABLE} is set)");
     }
     announce(&format!("skipped: {reason}"));
-    Err(Skip { reason })
+    Skip { reason }
 }
 
 /// The text of a guest written in the text format, as it lies in the repository.

@@ -9,7 +9,7 @@ mod running;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,6 +137,25 @@ impl Run {
     ///
     /// Where it cannot be started.
     pub fn start(self) -> Running {
+        let (child, described) = self.spawn();
+        let mut running = Running::of(child, described, self.timeout, self.home);
+        if !self.stdin.is_empty() {
+            running.write_stdin(&self.stdin);
+        }
+        running
+    }
+
+    /// Starts it and hands both ends of its data to the caller, who decides how fast they move.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be started.
+    pub fn start_with_pipes(self) -> (Running, ChildStdin, ChildStdout) {
+        let (child, described) = self.spawn();
+        Running::with_pipes(child, described, self.timeout, self.home)
+    }
+
+    fn spawn(&self) -> (Child, String) {
         let home = self.home.path();
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env_clear();
@@ -159,11 +178,7 @@ impl Run {
         let child = command
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {described}: {error}"));
-        let mut running = Running::of(child, described, self.timeout, self.home);
-        if !self.stdin.is_empty() {
-            running.write_stdin(&self.stdin);
-        }
-        running
+        (child, described)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A program that has been started.
 
 use std::io::{self, Read, Write as _};
-use std::process::{Child, ChildStdin, ExitStatus};
+use std::process::{Child, ChildStdin, ChildStdout, ExitStatus};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -34,6 +34,19 @@ enum Piece {
 }
 
 impl Running {
+    /// The same, with both ends of its data in the hands of the caller: nobody else reads what it writes.
+    pub(super) fn with_pipes(
+        mut child: Child,
+        described: String,
+        timeout: Duration,
+        home: Arc<Scratch>,
+    ) -> (Self, ChildStdin, ChildStdout) {
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            panic!("{described} has no pipes");
+        };
+        (Self::of(child, described, timeout, home), stdin, stdout)
+    }
+
     pub(super) fn of(mut child: Child, described: String, timeout: Duration, home: Arc<Scratch>) -> Self {
         let (sender, pieces) = mpsc::channel();
         let stdin = child.stdin.take();
@@ -63,6 +76,20 @@ impl Running {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The largest amount of memory, in bytes, that it has had in use so far.
+    ///
+    /// # Panics
+    ///
+    /// Where the system does not say, as when it has ended.
+    #[must_use]
+    pub fn peak_memory_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.id());
+        let status = fs_err::read_to_string(path).unwrap_or_else(|error| panic!("{error}"));
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kilobytes.unwrap_or_else(|| panic!("no peak of memory in:\n{status}")) * 1024
     }
 
     /// Writes to its standard input, which stays open.

@@ -21,6 +21,7 @@ mod looking;
 mod repeatable;
 mod serve;
 mod signals;
+mod streams;
 mod traps;
 
 use std::path::Path;

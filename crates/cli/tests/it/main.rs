@@ -25,6 +25,7 @@ mod new;
 mod repeatable;
 mod serve;
 mod signals;
+mod streams;
 mod traps;
 
 use std::path::{Path, PathBuf};

@@ -96,6 +96,7 @@ impl Weft {
             principals: vec![principal(), principal()],
             imports: Imports::Scoped([].into()),
             limits: Limits::default(),
+            heap_bytes_max: None,
             stop: Stop::new(),
             thread: Thread::Own,
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use weft_testing::guests;
 
-use super::super::contestants::Contestants;
+use super::super::contestants::{Contestants, release};
 
 /// Settings of the peer's pool that keep memory between requests.
 const KEEP: &str = "-Opooling-memory-keep-resident=1048576,pooling-table-keep-resident=65536,\
@@ -111,77 +111,57 @@ impl Makers<'_> {
         weft: &[&str],
         tuned: &[(&str, &[&str])],
     ) -> Result<Vec<Entrant>> {
+        let bare = release("xtask")?;
         let mut entrants = vec![
-            self.entrant(
-                "hyper",
-                &super::super::contestants::release("xtask")?,
-                &["bare-hyper", "PORT"],
-                None,
-                path,
-                Kind::Bare,
-            ),
-            self.weft(guest, path, weft),
-            self.peer("wasmtime serve", guest, path, &[], Kind::PeerDefaults),
+            self.entrant(Kind::Bare, "hyper", &bare, words(&["bare-hyper", "PORT"], None)),
+            self.weft(guest, weft),
+            self.peer(Kind::PeerDefaults, "wasmtime serve", guest, &[]),
         ];
         for (name, flags) in tuned {
-            entrants.push(self.peer(
-                &format!("wasmtime serve, {name}"),
-                guest,
-                path,
-                flags,
-                Kind::PeerTuned,
-            ));
+            let name = format!("wasmtime serve, {name}");
+            entrants.push(self.peer(Kind::PeerTuned, &name, guest, flags));
+        }
+        for entrant in &mut entrants {
+            entrant.path = path;
         }
         Ok(entrants)
     }
 
-    fn weft(&self, guest: &Path, path: &'static str, flags: &[&str]) -> Entrant {
-        let mut words = vec!["serve", "--addr", "127.0.0.1:PORT"];
-        words.extend(flags);
-        let name = ["weft serve"].into_iter().chain(flags.iter().copied());
-        let name = name.collect::<Vec<_>>().join(" ");
-        self.entrant(
-            &name,
-            self.programs.weft_path(),
-            &words,
-            Some(guest),
-            path,
-            Kind::Weft,
-        )
+    fn weft(&self, guest: &Path, flags: &[&str]) -> Entrant {
+        let mut all = vec!["serve", "--addr", "127.0.0.1:PORT"];
+        all.extend(flags);
+        let name: Vec<&str> = ["weft serve"].into_iter().chain(flags.iter().copied()).collect();
+        let program = self.programs.weft_path();
+        self.entrant(Kind::Weft, &name.join(" "), program, words(&all, Some(guest)))
     }
 
-    fn peer(&self, name: &str, guest: &Path, path: &'static str, flags: &[&str], kind: Kind) -> Entrant {
-        let mut words = vec!["serve", "-Scli=y", "--addr", "127.0.0.1:PORT"];
-        words.extend(flags);
+    fn peer(&self, kind: Kind, name: &str, guest: &Path, flags: &[&str]) -> Entrant {
+        let mut all = vec!["serve", "-Scli=y", "--addr", "127.0.0.1:PORT"];
+        all.extend(flags);
         self.entrant(
+            kind,
             name,
             self.programs.wasmtime_path(),
-            &words,
-            Some(guest),
-            path,
-            kind,
+            words(&all, Some(guest)),
         )
     }
 
-    fn entrant(
-        &self,
-        name: &str,
-        program: &Path,
-        words: &[&str],
-        guest: Option<&Path>,
-        path: &'static str,
-        kind: Kind,
-    ) -> Entrant {
-        let guest = guest.map(|guest| guest.display().to_string());
+    fn entrant(&self, kind: Kind, name: &str, program: &Path, arguments: Vec<String>) -> Entrant {
         Entrant {
             name: name.to_owned(),
             program: program.to_path_buf(),
-            arguments: words.iter().map(|word| (*word).to_owned()).chain(guest).collect(),
-            path,
+            arguments,
+            path: "/",
             home: self.programs.home().to_path_buf(),
             kind,
         }
     }
+}
+
+/// Words of a command line, the guest last.
+fn words(words: &[&str], guest: Option<&Path>) -> Vec<String> {
+    let guest = guest.map(|guest| guest.display().to_string());
+    words.iter().map(|word| (*word).to_owned()).chain(guest).collect()
 }
 
 impl Contest {

@@ -73,6 +73,7 @@ fn measure(name: &str, path: &str, profile: Profile, requests_max: u32) -> Resul
             denials: DenialLog::default(),
         }],
         imports: Imports::Own,
+        heap_bytes_max: None,
         limits: Limits::default(),
         reuse: Reuse {
             requests_max,

@@ -145,6 +145,7 @@ impl Loader<'_> {
             }],
             imports: Imports::Own,
             limits: self.arguments.limits.limits(),
+            heap_bytes_max: None,
             reuse: self.arguments.serving.reuse(),
         };
         let program = HttpProgram::new(program, serving, background.clone()).map_err(|error| {

@@ -118,6 +118,7 @@ impl Joined {
             imports: Imports::Scoped(self.fused.imports.iter().map(scoped).collect()),
             limits: self.app.limits.clone(),
             stop: Stop::new(),
+            heap_bytes_max: None,
             thread: Thread::Own,
         };
         let call = Entry::Invoke(Call::parse(&format!("{RUN}#answer()")).unwrap());

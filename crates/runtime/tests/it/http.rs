@@ -1,4 +1,5 @@
 //! Requests into guests, responses out of them: fresh and kept instances, of WASI 0.2 and 0.3.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -32,6 +33,7 @@ fn serving(reuse: Reuse) -> Serving {
             denials: DenialLog::default(),
         }],
         imports: Imports::Own,
+        heap_bytes_max: None,
         limits: Limits {
             memory_bytes_max: Some(64 << 20),
             ..Limits::default()

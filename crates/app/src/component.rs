@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::grant::GrantKind;
+use crate::trigger::http::Reuse;
 use crate::{Grants, LinkRule, Name};
 
 /// One component of an app.
@@ -24,6 +25,9 @@ pub struct Component {
     pub limits: ComponentLimits,
     /// Which of its imports other components satisfy, in the order of the manifest.
     pub links: Vec<LinkRule>,
+    /// How long its instances live where it answers HTTP requests itself. A component that is only linked to lives
+    /// as long as the one that it was joined with.
+    pub reuse: Reuse,
 }
 
 /// Where the bytes of a component come from.

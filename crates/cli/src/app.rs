@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use weft_compose::{Owner, Target};
+use weft_app::trigger::http::RouteTarget;
+use weft_app::{App, HttpTrigger, Trigger};
+use weft_compose::{Entry, Fused, Owner, Plan, Target};
 use weft_manifest::Severity;
 use weft_node::{Assembled, Building, Failure, Opened, Planned};
 use weft_runtime::ScopedImport;
@@ -99,8 +101,7 @@ fn warn(opened: &Opened, planned: &Planned, output: &Output) {
 }
 
 /// Whose import is whose, as the engine wants to know it.
-pub(crate) fn imports(assembled: &Assembled) -> Vec<ScopedImport> {
-    let (plan, fused) = (&assembled.planned.plan, &assembled.fused);
+pub(crate) fn imports(entry: &Entry, fused: &Fused) -> Vec<ScopedImport> {
     let scoped = |import: &weft_compose::ScopedImport| ScopedImport {
         name: import.name.clone(),
         interface: import.interface.clone(),
@@ -108,13 +109,55 @@ pub(crate) fn imports(assembled: &Assembled) -> Vec<ScopedImport> {
             Owner::Component(index) => *index,
             Owner::Group { principal, .. } => *principal,
         },
-        granted: plan.gives(import),
+        granted: entry.gives(import),
     };
     fused.imports.iter().map(scoped).collect()
 }
 
+/// How an app is entered, a line for each place, route and command; nothing where it is one command and no more.
+pub(crate) fn ways_in(app: &App, plan: &Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    let serves = plan
+        .triggers()
+        .iter()
+        .any(|trigger| matches!(trigger, Trigger::Http(_)));
+    for trigger in plan.triggers() {
+        match trigger {
+            Trigger::Http(http) => lines.extend(http_lines(app, http)),
+            Trigger::Command { component, .. } if serves => {
+                lines.push(format!("`weft run` runs component `{component}`"));
+            }
+            Trigger::Command { .. } => {}
+        }
+    }
+    lines
+}
+
+fn http_lines(app: &App, http: &HttpTrigger) -> Vec<String> {
+    let listeners = http.listeners.iter();
+    let mut lines: Vec<String> = listeners
+        .map(|listener| format!("listens on {listener}"))
+        .collect();
+    lines.extend(
+        http.admin
+            .iter()
+            .map(|admin| format!("shows health and numbers on {admin}")),
+    );
+    for route in &http.routes {
+        let who = match &route.target {
+            RouteTarget::Files(folder) => format!("files of `{}`", folder.display()),
+            RouteTarget::Component(name) => {
+                let reuse = app.component(name).map(|component| component.reuse);
+                format!("component `{name}`, {}", reuse.unwrap_or_default())
+            }
+        };
+        lines.push(format!("route `{}`, {route}: {who}", route.name));
+    }
+    lines
+}
+
 /// Links that nobody wrote down: what was chosen because only one component offers it.
-pub(crate) fn chosen_links(plan: &weft_compose::Plan) -> Vec<String> {
+pub(crate) fn chosen_links(plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for component in plan.components() {
         for import in &component.imports {

@@ -36,7 +36,7 @@ fn main() {
         })
         .collect();
     let planned = plan(&app, &parts).unwrap();
-    let fused = fuse(&planned, &parts).unwrap();
+    let fused = fuse(&planned, &planned.entries()[0], &parts).unwrap();
     let total: usize = bytes.iter().map(Vec::len).sum();
     println!(
         "{COMPONENTS} components of {} KB each, {} KB joined, {} imports",
@@ -45,7 +45,10 @@ fn main() {
         fused.imports.len()
     );
     print("plan", shortest(|| drop(plan(&app, &parts).unwrap())));
-    print("fuse", shortest(|| drop(fuse(&planned, &parts).unwrap())));
+    print(
+        "fuse",
+        shortest(|| drop(fuse(&planned, &planned.entries()[0], &parts).unwrap())),
+    );
 }
 
 fn shortest(mut work: impl FnMut()) -> Duration {
@@ -75,6 +78,7 @@ fn described(index: usize) -> Component {
         grant_on_use: GrantOnUse::Refuse,
         limits: ComponentLimits::default(),
         links: Vec::new(),
+        reuse: weft_app::trigger::http::Reuse::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! A component's import is its own, unless handles that flow over a link made it one with those of others. Such
 //! a shared import has one set of rights: all who can call it must have been granted the same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use weft_app::grant::GrantKind;
 
@@ -16,10 +16,11 @@ use crate::problem::{Problem, Reason, Subject};
 use crate::sharing::Node;
 use crate::version;
 
-/// Gives every import of the host its name and its owner.
+/// Gives every import of the host its name and its owner, among the components of one way into the app.
 pub(crate) fn name_imports(
     context: &Context<'_>,
     hosts: &Hosts,
+    members: &BTreeSet<usize>,
     sets: &[Vec<Node>],
     problems: &mut Vec<Problem>,
 ) -> HashMap<Node, ScopedImport> {
@@ -55,7 +56,8 @@ pub(crate) fn name_imports(
             named.extend(scoped(hosts, principal, &name, &owner, &latest).map(|import| (*node, import)));
         }
     }
-    for (component, surface) in surfaces.list.iter().enumerate() {
+    let surfaces = surfaces.list.iter().enumerate();
+    for (component, surface) in surfaces.filter(|(component, _)| members.contains(component)) {
         let Some(scope) = of_components.get_mut(component) else {
             continue;
         };

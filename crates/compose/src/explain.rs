@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use weft_app::grant::GrantKind;
-use weft_app::{App, ComponentLimits, Name, quantity};
+use weft_app::trigger::http::{Reuse, RouteTarget};
+use weft_app::{App, ComponentLimits, Name, Trigger, quantity};
 
 use crate::access::Access;
+use crate::entries::EntryKind;
 use crate::host::{self, Need};
-use crate::plan::{Owner, Plan, PlannedComponent, ScopedImport, Target};
+use crate::plan::{HostImport, Owner, Plan, PlannedComponent, Target};
 use crate::shares::Shares;
 use crate::words;
 
@@ -22,6 +24,13 @@ pub struct Explanation {
     pub component: Name,
     /// Whether it runs, or something that runs is linked to it.
     pub is_reached: bool,
+    /// Who calls it from outside, each in a few words; empty where only other components call it.
+    pub entered: Vec<String>,
+    /// How long its instances live, where requests enter it.
+    pub reuse: Option<Reuse>,
+    /// The components that are entered and that it is joined with, where there are several: it has instances of
+    /// its own for each of them.
+    pub apart: Vec<Name>,
     /// What it may use of the host itself.
     pub own: Vec<Power>,
     /// What the components that it is linked to, directly or not, may use.
@@ -76,6 +85,9 @@ pub fn explain(app: &App, plan: &Plan, component: &Name) -> Option<Explanation> 
     Some(Explanation {
         component: component.clone(),
         is_reached: planned.is_reached,
+        entered: entered(plan, index),
+        reuse: reuse(app, plan, index),
+        apart: apart(plan, index),
         own: powers(app, plan, index),
         through: through(app, plan, index),
         shared: shared(plan, index),
@@ -88,12 +100,59 @@ pub fn explain(app: &App, plan: &Plan, component: &Name) -> Option<Explanation> 
     })
 }
 
-fn host_imports(component: &PlannedComponent) -> impl Iterator<Item = (&str, &ScopedImport)> {
+/// What calls a component from outside.
+fn entered(plan: &Plan, component: usize) -> Vec<String> {
+    let Some(name) = plan.components().get(component).map(|planned| &planned.name) else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    for trigger in plan.triggers() {
+        match trigger {
+            Trigger::Command { component, .. } if component == name => {
+                lines.push("the command line".to_owned());
+            }
+            Trigger::Command { .. } => {}
+            Trigger::Http(http) => {
+                let routes = http
+                    .routes
+                    .iter()
+                    .filter(|route| matches!(&route.target, RouteTarget::Component(to) if to == name));
+                lines.extend(
+                    routes.map(|route| format!("HTTP requests for {route} (route `{}`)", route.name)),
+                );
+            }
+        }
+    }
+    lines
+}
+
+/// How long instances of a component live, where requests enter it.
+pub(crate) fn reuse(app: &App, plan: &Plan, component: usize) -> Option<Reuse> {
+    let is_entered = plan
+        .entries()
+        .iter()
+        .any(|entry| entry.component == component && matches!(entry.kind, EntryKind::Http(_)));
+    is_entered.then_some(app.components.get(component)?.reuse)
+}
+
+/// The components that are entered and that a component is joined with, where there are several.
+fn apart(plan: &Plan, component: usize) -> Vec<Name> {
+    let entries = plan
+        .entries()
+        .iter()
+        .filter(|entry| entry.members.contains(&component));
+    let names: Vec<Name> = entries
+        .filter_map(|entry| Some(plan.components().get(entry.component)?.name.clone()))
+        .collect();
+    if names.len() > 1 { names } else { Vec::new() }
+}
+
+fn host_imports(component: &PlannedComponent) -> impl Iterator<Item = (&str, &HostImport)> {
     component
         .imports
         .iter()
         .filter_map(|import| match &import.target {
-            Target::Host(scoped) => Some((import.name.as_str(), scoped)),
+            Target::Host(host) => Some((import.name.as_str(), host)),
             Target::Link { .. } => None,
         })
 }
@@ -173,11 +232,17 @@ pub(crate) fn shared(plan: &Plan, component: usize) -> Vec<Shared> {
         return Vec::new();
     };
     let mut all: Vec<(Vec<usize>, Vec<String>)> = Vec::new();
-    for (name, import) in host_imports(planned) {
-        let Owner::Group { members, .. } = &import.owner else {
+    let owned = planned.imports.iter().enumerate().flat_map(|(index, import)| {
+        let entries = plan.entries().iter();
+        entries.filter_map(move |entry| Some((import.name.as_str(), &entry.import(component, index)?.owner)))
+    });
+    for (name, owner) in owned {
+        let Owner::Group { members, .. } = owner else {
             continue;
         };
         match all.iter_mut().find(|(known, _)| known == members) {
+            // Another way into the app may lead to the same group.
+            Some((_, interfaces)) if interfaces.iter().any(|known| known == name) => {}
             Some((_, interfaces)) => interfaces.push(name.to_owned()),
             None => all.push((members.clone(), vec![name.to_owned()])),
         }
@@ -214,6 +279,19 @@ impl fmt::Display for Explanation {
         if !self.is_reached {
             writeln!(out, "  nothing: it is left out, no trigger or link leads to it")?;
             return Ok(());
+        }
+        if !self.entered.is_empty() {
+            writeln!(out, "  entered by")?;
+            for entered in &self.entered {
+                writeln!(out, "    {entered}")?;
+            }
+        }
+        if let Some(reuse) = &self.reuse {
+            writeln!(out, "  with {reuse}")?;
+        }
+        if !self.apart.is_empty() {
+            let apart = crate::problem::enumerate(&self.apart);
+            writeln!(out, "  in instances of its own for each of {apart}")?;
         }
         writeln!(out, "  by itself")?;
         write_powers(out, &self.own)?;

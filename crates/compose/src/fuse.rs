@@ -1,4 +1,4 @@
-//! One component made of all, as the plan says.
+//! One component made of all that one way into the app leads to, as the plan says.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,10 +9,11 @@ use weft_app::Name;
 use weft_inspect::contain::{Cause, contained};
 use weft_inspect::{structure, validate};
 
+use crate::entries::Entry;
 use crate::plan::{Part, Plan, PlannedComponent, ScopedImport, Target, bytes_of, digest};
 use crate::{clamp, scope};
 
-/// An app as one component.
+/// One way into an app, as one component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fused {
     /// The component.
@@ -71,52 +72,57 @@ pub enum Error {
     },
 }
 
-/// Joins the components of an app into one, in which every import belongs to the component that asked for it.
+/// Joins the components of one way into an app into one, in which every import belongs to the component that asked
+/// for it. `entry` is one of the plan's.
 ///
 /// # Errors
 /// The bytes are not those of the plan, or do not fit together in a way that the plan could not see. Whatever
 /// is returned was validated, and its imports and exports are exactly the planned ones.
-pub fn fuse(plan: &Plan, parts: &[Part<'_>]) -> Result<Fused, Error> {
-    let imports = plan.imports();
-    let new_name = |component: &PlannedComponent, import: &str| {
-        let planned = component.imports.iter().find(|planned| planned.name == import)?;
-        match &planned.target {
-            Target::Host(scoped) => Some(scoped.name.clone()),
-            Target::Link { .. } => None,
-        }
-    };
-    let bytes = join(plan, parts, new_name)?;
+pub fn fuse(plan: &Plan, entry: &Entry, parts: &[Part<'_>]) -> Result<Fused, Error> {
+    let imports = entry.imports();
+    let new_name = |component, import| entry.import(component, import).map(|scoped| scoped.name.clone());
+    let bytes = join(plan, entry, parts, new_name)?;
     let planned = imports.iter().map(|import| import.name.clone()).collect();
-    check_result(plan, &bytes, &planned)?;
+    check_result(entry, &bytes, &planned)?;
     Ok(Fused { bytes, imports })
 }
 
-/// Joins the parts, their imports renamed as `new_name` says, their memories bounded.
+/// Joins the parts, their imports renamed as `new_name` says of a component and an import, their memories bounded.
 pub(crate) fn join(
     plan: &Plan,
+    entry: &Entry,
     parts: &[Part<'_>],
-    new_name: impl Fn(&PlannedComponent, &str) -> Option<String>,
+    new_name: impl Fn(usize, usize) -> Option<String>,
 ) -> Result<Vec<u8>, Error> {
     let mut ready = Vec::new();
-    for (index, component) in plan.components().iter().enumerate() {
-        if component.is_reached {
-            ready.push((index, component, prepare(component, parts, &new_name)?));
-        }
+    for index in &entry.members {
+        let Some(component) = plan.components().get(*index) else {
+            continue;
+        };
+        let bytes = prepare(component, parts, |import| new_name(*index, import))?;
+        ready.push((*index, component, bytes));
     }
-    contained(|| encode(plan, ready)).map_err(Error::Join)
+    contained(|| encode(entry, ready)).map_err(Error::Join)
 }
 
 fn prepare(
     component: &PlannedComponent,
     parts: &[Part<'_>],
-    new_name: impl Fn(&PlannedComponent, &str) -> Option<String>,
+    new_name: impl Fn(usize) -> Option<String>,
 ) -> Result<Vec<u8>, Error> {
     let name = || component.name.clone();
     let bytes = bytes_of(parts, &component.name)
         .ok()
         .filter(|bytes| digest(bytes) == component.digest)
         .ok_or_else(|| Error::PartChanged { component: name() })?;
-    let renamed = scope::rename(bytes, |import| new_name(component, import));
+    let renamed = scope::rename(bytes, |import| {
+        new_name(
+            component
+                .imports
+                .iter()
+                .position(|planned| planned.name == import)?,
+        )
+    });
     let renamed = renamed.map_err(|cause| Error::Malformed {
         component: name(),
         cause,
@@ -128,7 +134,7 @@ fn prepare(
     })
 }
 
-fn encode(plan: &Plan, ready: Vec<(usize, &PlannedComponent, Vec<u8>)>) -> Result<Vec<u8>, Cause> {
+fn encode(entry: &Entry, ready: Vec<(usize, &PlannedComponent, Vec<u8>)>) -> Result<Vec<u8>, Cause> {
     let mut graph = CompositionGraph::new();
     let mut nodes: HashMap<usize, NodeId> = HashMap::new();
     let mut order = Vec::new();
@@ -148,8 +154,8 @@ fn encode(plan: &Plan, ready: Vec<(usize, &PlannedComponent, Vec<u8>)>) -> Resul
             }
         }
     }
-    for name in plan.components().iter().flat_map(|component| &component.exported) {
-        let export = graph.alias_instance_export(node(&plan.main())?, name)?;
+    for name in &entry.exports {
+        let export = graph.alias_instance_export(node(&entry.component)?, name)?;
         graph.export(export, name)?;
     }
     let processor = Processor {
@@ -166,7 +172,7 @@ fn encode(plan: &Plan, ready: Vec<(usize, &PlannedComponent, Vec<u8>)>) -> Resul
 
 /// Checks that the result is valid, and that it asks for and offers exactly what was planned. A tool that joins
 /// components merges imports that it takes for one: here that would give one component another's rights.
-pub(crate) fn check_result(plan: &Plan, fused: &[u8], planned: &BTreeSet<String>) -> Result<(), Error> {
+pub(crate) fn check_result(entry: &Entry, fused: &[u8], planned: &BTreeSet<String>) -> Result<(), Error> {
     validate::validate(fused)?;
     let structure = structure::read(fused)?;
     let names = |items: &[structure::Item]| -> BTreeSet<String> {
@@ -181,11 +187,8 @@ pub(crate) fn check_result(plan: &Plan, fused: &[u8], planned: &BTreeSet<String>
     if let Some(difference) = difference(planned, &names(&structure.imports)) {
         return Err(Error::ImportsDiffer { difference });
     }
-    let exported = plan
-        .components()
-        .iter()
-        .flat_map(|component| component.exported.clone());
-    if let Some(difference) = difference(&exported.collect(), &names(&structure.exports)) {
+    let exported = entry.exports.iter().cloned().collect();
+    if let Some(difference) = difference(&exported, &names(&structure.exports)) {
         return Err(Error::ExportsDiffer { difference });
     }
     Ok(())

@@ -30,6 +30,45 @@ pub(crate) enum Offer {
     Unknown,
 }
 
+/// The interface by which a component is handed requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Handler {
+    /// `wasi:http/incoming-handler` of WASI 0.2: an instance answers one request after the other.
+    P2,
+    /// `wasi:http/handler` of WASI 0.3: an instance may answer several requests at the same time.
+    P3,
+}
+
+/// Whether an export is what requests are handed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Handling {
+    /// It is, under this name.
+    Here(Handler, String),
+    /// It would be, in another version.
+    OtherVersions(String),
+    /// It is something else.
+    Nothing,
+}
+
+/// What the host hands requests to.
+const ENTERED: &[(&str, Versions, Handler)] = &[
+    ("wasi:http/incoming-handler", Versions::P2, Handler::P2),
+    ("wasi:http/handler", Versions::P3, Handler::P3),
+];
+
+/// Whether the host hands requests to an export of this name.
+pub(crate) fn handling(export: &str) -> Handling {
+    let path = split_version(export).0;
+    let Some((_, versions, handler)) = ENTERED.iter().find(|(known, ..)| *known == path) else {
+        return Handling::Nothing;
+    };
+    if version::of(export).is_some_and(|version| versions.hold(&version)) {
+        Handling::Here(*handler, export.to_owned())
+    } else {
+        Handling::OtherVersions(export.to_owned())
+    }
+}
+
 /// Versions of an interface that the host offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Versions {

@@ -1,5 +1,5 @@
-//! The components of an app, joined along their links into one, in which every import still belongs to the
-//! component that asked for it.
+//! The components of an app, joined along their links into one for each way into the app, in which every import
+//! still belongs to the component that asked for it.
 //!
 //! The way through: [`adapt`] makes components of core modules, [`plan()`] decides for every import who
 //! satisfies it and tells what is wrong, [`fuse()`] carries the plan out. [`explain()`] and [`graph`] show a plan
@@ -18,11 +18,11 @@ mod census;
 mod clamp;
 mod context;
 mod cycle;
+mod entries;
 mod explain;
 mod fuse;
 pub mod graph;
 mod host;
-mod main_export;
 mod names;
 mod plan;
 mod problem;
@@ -39,10 +39,11 @@ mod words;
 pub use access::Access;
 pub use census::Error as CensusError;
 pub use clamp::Error as LimitError;
+pub use entries::{Entry, EntryKind};
 pub use explain::{Explanation, Power, Shared, Through, explain};
 pub use fuse::{Error, Fused, fuse};
-pub use host::Need;
-pub use plan::{Owner, Part, Plan, PlannedComponent, PlannedImport, ScopedImport, Target, plan};
+pub use host::{Handler, Need};
+pub use plan::{HostImport, Owner, Part, Plan, PlannedComponent, PlannedImport, ScopedImport, Target, plan};
 pub use problem::{Excerpt, Problem, Reason, Subject};
 pub use resolve::Chosen;
 pub use shares::{Error as SharesError, Shares};

@@ -3,24 +3,22 @@
 //! A plan is made from the app and the bytes of its components, and it is complete: [`crate::fuse()`] does what
 //! it says and refuses a result that differs. Equal inputs make equal plans.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use wac_types::{ItemKind, Types};
-use weft_app::link::split_version;
-use weft_app::{App, ComponentLimits, Name};
+use weft_app::trigger::http::Reuse;
+use weft_app::{App, ComponentLimits, Name, Trigger};
 
 use crate::access::{self, Access, FromHost};
 use crate::context::Context;
+use crate::entries::{self, Door, Entry, EntryKind};
 use crate::host::Need;
 use crate::problem::{Problem, Reason, Subject};
 use crate::resolve::{self, Chosen, Links};
 use crate::shares::Shares;
 use crate::sharing::{self, Node};
 use crate::surface::{self, Surfaces};
-use crate::{assign, clamp, main_export};
-
-/// The interface by which a command ends with a code of its choice.
-const EXIT: &str = "wasi:cli/exit";
+use crate::{assign, clamp};
 
 /// The bytes of one component of an app.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +33,8 @@ pub struct Part<'a> {
 #[derive(Debug)]
 pub struct Plan {
     components: Vec<PlannedComponent>,
-    main: usize,
+    entries: Vec<Entry>,
+    triggers: Vec<Trigger>,
     warnings: Vec<Problem>,
 }
 
@@ -46,10 +45,8 @@ pub struct PlannedComponent {
     pub name: Name,
     /// Its imports, in the order of its bytes.
     pub imports: Vec<PlannedImport>,
-    /// Whether it runs, or something that runs is linked to it. Others are left out of the fused component.
+    /// Whether it runs, or something that runs is linked to it. Others are in no fused component.
     pub is_reached: bool,
-    /// Those of its exports that the fused component exports: none except for what a trigger runs.
-    pub exported: Vec<String>,
     /// What it may spend by itself.
     pub limits: ComponentLimits,
     /// What each of its memories and tables may have of that.
@@ -79,7 +76,16 @@ pub enum Target {
         chosen: Chosen,
     },
     /// The host, or nobody.
-    Host(ScopedImport),
+    Host(HostImport),
+}
+
+/// An import that no link satisfies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostImport {
+    /// What calling it takes; none where the host does not know the interface.
+    pub need: Option<Need>,
+    /// Whether it is given, or traps when it is called.
+    pub access: Access,
 }
 
 /// An import that the fused component has: an interface of the host under a name of its own.
@@ -120,10 +126,17 @@ impl Plan {
         &self.components
     }
 
-    /// The index of the component that a trigger runs.
+    /// The ways into the app: for each component that is entered one, which becomes an artifact of its own. None
+    /// where everything is answered by files.
     #[must_use]
-    pub fn main(&self) -> usize {
-        self.main
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What makes the app run: the triggers of the app, and who was found where it names nobody.
+    #[must_use]
+    pub fn triggers(&self) -> &[Trigger] {
+        &self.triggers
     }
 
     /// What is not wrong, but probably not meant.
@@ -132,41 +145,16 @@ impl Plan {
         &self.warnings
     }
 
-    /// Whether calling an import does what its interface says, or traps: it traps where nothing is granted, and
-    /// where a component that does not run the app would end it, as if it had been successful.
+    /// Bytes of the engine's heap for structs, arrays and exceptions: there is one for each way into the app, so
+    /// it is as large as the smallest share among the components that use it. None where no component does.
     #[must_use]
-    pub fn gives(&self, import: &ScopedImport) -> bool {
-        let ends_the_app = split_version(&import.interface).0 == EXIT;
-        let is_mains = match &import.owner {
-            Owner::Component(owner) => *owner == self.main,
-            Owner::Group { members, .. } => members.iter().all(|member| *member == self.main),
-        };
-        import.access == Access::Granted && (is_mains || !ends_the_app)
-    }
-
-    /// Bytes of the engine's heap for structs, arrays and exceptions: there is one for the app, so it is as large
-    /// as the smallest share among the components that use it. None where no component does.
-    #[must_use]
-    pub fn heap_bytes_max(&self) -> Option<u64> {
-        let using = self.components.iter().filter(|component| component.is_reached);
-        using
+    pub fn heap_bytes_max(&self, entry: &Entry) -> Option<u64> {
+        let members = entry.members.iter();
+        members
+            .filter_map(|member| self.components.get(*member))
             .filter(|component| component.shares.uses_heap)
             .map(|component| component.shares.memory_bytes_max)
             .min()
-    }
-
-    /// Every import that the fused component has, once, in the order of components and their imports.
-    #[must_use]
-    pub fn imports(&self) -> Vec<ScopedImport> {
-        let mut seen = HashSet::new();
-        let reached = self.components.iter().filter(|component| component.is_reached);
-        reached
-            .flat_map(|component| &component.imports)
-            .filter_map(|import| match &import.target {
-                Target::Host(scoped) if seen.insert(scoped.name.as_str()) => Some(scoped.clone()),
-                _ => None,
-            })
-            .collect()
     }
 }
 
@@ -186,42 +174,74 @@ pub fn plan(app: &App, parts: &[Part<'_>]) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     let (links, failed) = resolve::resolve(&context, &mut problems);
     let hosts = decide_hosts(&context, &links, &failed, &mut problems);
-    let main = main_export::find(&context, &mut problems);
-    let Some(main) = main.filter(|_| problems.is_empty()) else {
-        return Err(problems);
-    };
-    let reached = reach(&links, main.component);
-    let sets = sharing::groups(&context, &links, &reached, &mut problems);
+    let found = entries::find(&context, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
-    let imports = assign::name_imports(&context, &hosts, &sets, &mut problems);
+    let mut entries = Vec::new();
+    for door in found.doors {
+        let mut of_entry = Vec::new();
+        entries.push(enter(&context, &links, &hosts, door, &mut of_entry));
+        // Two ways may lead through one mistake.
+        of_entry.retain(|problem| !problems.iter().any(|known| is_same(known, problem)));
+        problems.extend(of_entry);
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
-    let warnings = warnings(&context, &hosts, &reached);
-    let components = app.components.iter().zip(shares).enumerate();
-    let components = components.map(|(index, (component, shares))| {
-        let imports = planned_imports(&context, &links, &imports, index);
-        PlannedComponent {
+    let reached: HashSet<usize> = entries
+        .iter()
+        .flat_map(|entry| entry.members.iter().copied())
+        .collect();
+    let mut warnings = warnings(&context, &hosts, &reached);
+    warnings.extend(unused_reuse(&context, &entries));
+    let components = app
+        .components
+        .iter()
+        .zip(shares)
+        .enumerate()
+        .map(|(index, (component, shares))| PlannedComponent {
             name: component.name.clone(),
-            imports,
+            imports: planned_imports(&context, &links, &hosts, index),
             is_reached: reached.contains(&index),
-            exported: if index == main.component {
-                main.exports.clone()
-            } else {
-                Vec::new()
-            },
             limits: component.limits,
             shares,
             digest: context.parts.get(index).map_or([0; 32], |bytes| digest(bytes)),
-        }
-    });
+        });
     Ok(Plan {
         components: components.collect(),
-        main: main.component,
+        entries,
+        triggers: found.triggers,
         warnings,
     })
+}
+
+fn is_same(one: &Problem, other: &Problem) -> bool {
+    one.subject == other.subject && one.to_string() == other.to_string()
+}
+
+/// One way into the app: who comes along, and whose each import is there.
+fn enter(
+    context: &Context<'_>,
+    links: &Links,
+    hosts: &Hosts,
+    door: Door,
+    problems: &mut Vec<Problem>,
+) -> Entry {
+    let members = reach(links, door.component);
+    let sets = sharing::groups(context, links, &members, problems);
+    let imports = if problems.is_empty() {
+        assign::name_imports(context, hosts, &members, &sets, problems)
+    } else {
+        HashMap::new()
+    };
+    Entry {
+        component: door.component,
+        kind: door.kind,
+        exports: door.exports,
+        members: members.into_iter().collect(),
+        imports: imports.into_iter().collect(),
+    }
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
@@ -365,10 +385,10 @@ fn uses_of_linked(context: &Context<'_>, links: &Links, node: Node) -> Option<Pr
     None
 }
 
-/// The components that run, or that something which runs is linked to.
-fn reach(links: &Links, main: usize) -> HashSet<usize> {
-    let mut reached = HashSet::from([main]);
-    let mut ahead = vec![main];
+/// A component, and those that it is linked to, directly or not.
+fn reach(links: &Links, entered: usize) -> BTreeSet<usize> {
+    let mut reached = BTreeSet::from([entered]);
+    let mut ahead = vec![entered];
     while let Some(component) = ahead.pop() {
         for link in links.get(component).into_iter().flatten().flatten() {
             if reached.insert(link.provider) {
@@ -382,7 +402,7 @@ fn reach(links: &Links, main: usize) -> HashSet<usize> {
 fn planned_imports(
     context: &Context<'_>,
     links: &Links,
-    named: &HashMap<Node, ScopedImport>,
+    hosts: &Hosts,
     component: usize,
 ) -> Vec<PlannedImport> {
     let imports = context
@@ -400,7 +420,10 @@ fn planned_imports(
                     export: context.surfaces.export(link.provider, link.export)?.name.clone(),
                     chosen: link.chosen,
                 },
-                None => Target::Host(named.get(&node)?.clone()),
+                None => {
+                    let FromHost { need, access, .. } = *hosts.get(&node)?;
+                    Target::Host(HostImport { need, access })
+                }
             };
             Some(PlannedImport {
                 name: import.name.clone(),
@@ -441,4 +464,24 @@ fn warnings(context: &Context<'_>, hosts: &Hosts, reached: &HashSet<usize>) -> V
         }
     }
     warnings
+}
+
+/// Components that no request enters, and of which it is said how long their instances live.
+fn unused_reuse(context: &Context<'_>, entries: &[Entry]) -> Vec<Problem> {
+    let is_entered = |index: usize| {
+        entries
+            .iter()
+            .any(|entry| entry.component == index && matches!(entry.kind, EntryKind::Http(_)))
+    };
+    let components = context.app.components.iter().enumerate();
+    components
+        .filter(|(index, component)| component.reuse != Reuse::default() && !is_entered(*index))
+        .map(|(_, component)| {
+            let name = component.name.clone();
+            let reason = Reason::UnusedReuse {
+                component: name.clone(),
+            };
+            Problem::new(Subject::Reuse(name), reason)
+        })
+        .collect()
 }

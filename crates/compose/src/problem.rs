@@ -50,8 +50,17 @@ pub enum Subject {
     },
     /// The limits of a component.
     Limits(Name),
+    /// How long instances of a component live.
+    Reuse(Name),
     /// A trigger, as [`weft_app::App::triggers`] has them.
     Trigger(usize),
+    /// A route of a trigger; where the manifest has none, the one that stands for all of them.
+    Route {
+        /// The trigger, as [`weft_app::App::triggers`] has them.
+        trigger: usize,
+        /// Which of its routes.
+        route: usize,
+    },
 }
 
 /// Some WIT, and whose it is.
@@ -295,8 +304,59 @@ pub enum Reason {
         provider: Name,
     },
     /// Nothing can be run.
-    #[error("no component exports `wasi:cli/run` and no trigger says what runs the app")]
+    #[error(
+        "no component exports `wasi:cli/run` or a handler of HTTP, and no trigger says what runs the app"
+    )]
     NothingRuns,
+    /// Requests come in and nobody could answer them.
+    #[error("no component exports a handler of HTTP, so nobody could answer requests")]
+    NothingAnswers,
+    /// It is not clear who is to answer.
+    #[error("{components} export a handler of HTTP, and no route says which of them is to answer")]
+    SeveralAnswer {
+        /// The components.
+        components: String,
+    },
+    /// A route leads to something that cannot answer.
+    #[error(
+        "route `{route}` leads to component `{component}`, which answers no HTTP requests: it exports neither `wasi:http/incoming-handler` (WASI 0.2) nor `wasi:http/handler` (0.3)"
+    )]
+    NotAHandler {
+        /// The route.
+        route: Name,
+        /// The component.
+        component: Name,
+    },
+    /// A component exports a handler that is not entered.
+    #[error(
+        "component `{component}` exports `{export}`; requests are handed to `wasi:http/incoming-handler` of 0.2.0 to 0.2.12 and to `wasi:http/handler` of 0.3"
+    )]
+    HandlerVersion {
+        /// The component.
+        component: Name,
+        /// What it exports.
+        export: String,
+    },
+    /// A component cannot answer several requests at the same time.
+    #[error(
+        "component `{component}` exports `{export}`, and an instance of WASI 0.2 answers one request at a time, not {concurrent}"
+    )]
+    OneAtATime {
+        /// The component.
+        component: Name,
+        /// What it is entered by.
+        export: String,
+        /// What was asked for.
+        concurrent: u32,
+    },
+    /// How long instances live was said of a component that no request enters.
+    #[error(
+        "component `{component}` has `reuse`, and no route leads to it: its instances live as long as those that are linked to it"
+    )]
+    UnusedReuse {
+        /// The component.
+        component: Name,
+    },
     /// It is not clear what is to be run.
     #[error("{components} export `wasi:cli/run`, and no trigger says which of them is to run")]
     SeveralRun {

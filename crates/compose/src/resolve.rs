@@ -195,14 +195,7 @@ impl OfOne<'_, '_> {
                 asked: asked.unwrap_or_else(|| import.name.clone()),
             },
         };
-        let exports = self.context.surfaces.list.get(provider).map(|surface| {
-            let names = surface.exports.iter().take(8).map(|export| export.name.as_str());
-            enumerate(names)
-        });
-        let hint = match exports {
-            Some(exports) if !exports.is_empty() => format!("`{provider_name}` exports {exports}"),
-            _ => format!("`{provider_name}` exports nothing"),
-        };
+        let hint = self.missing_hint(import, provider, &provider_name);
         let wit = self.context.excerpt(self.component, Side::Import, &import.name);
         self.problems.push(
             Problem::new(self.subject_of_rule(rule), reason)
@@ -210,6 +203,23 @@ impl OfOne<'_, '_> {
                 .wit(wit),
         );
         None
+    }
+
+    /// What a component offers that does not export what is asked.
+    fn missing_hint(&self, import: &Item, provider: usize, provider_name: &Name) -> String {
+        let surface = self.context.surfaces.list.get(provider);
+        let mut exports = surface.iter().flat_map(|surface| &surface.exports);
+        if exports.any(|export| is_outgoing_to_incoming(&import.name, &export.name)) {
+            return NOT_A_CHAIN.to_owned();
+        }
+        let exports = surface.map(|surface| {
+            let names = surface.exports.iter().take(8).map(|export| export.name.as_str());
+            enumerate(names)
+        });
+        match exports {
+            Some(exports) if !exports.is_empty() => format!("`{provider_name}` exports {exports}"),
+            _ => format!("`{provider_name}` exports nothing"),
+        }
     }
 
     fn report_two(&mut self, import: &Item, rule: usize, first: Name, second: Name) {
@@ -434,10 +444,24 @@ fn check_types(context: &Context<'_>, links: &Links, problems: &mut Vec<Problem>
                     import: import.name.clone(),
                 };
                 let wit = context.both(component, &import.name, link.provider, &export.name);
-                problems.push(Problem::new(subject, reason).wit(wit));
+                let problem = Problem::new(subject, reason).wit(wit);
+                problems.push(if is_outgoing_to_incoming(&import.name, &export.name) {
+                    problem.hint(NOT_A_CHAIN)
+                } else {
+                    problem
+                });
             }
         }
     }
+}
+
+/// Why one component of WASI 0.2 cannot send its requests to another.
+const NOT_A_CHAIN: &str = "a request that goes out is another thing than one that comes in: a component of WASI 0.2 stands in front of another by importing `wasi:http/incoming-handler` itself";
+
+/// Whether somebody wants the requests that a component sends to be those that another one answers.
+fn is_outgoing_to_incoming(import: &str, export: &str) -> bool {
+    split_version(import).0 == "wasi:http/outgoing-handler"
+        && split_version(export).0 == "wasi:http/incoming-handler"
 }
 
 fn difference(

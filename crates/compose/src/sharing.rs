@@ -6,7 +6,7 @@
 //! merged interfaces must agree on the types they use, so the imports that own those are merged as well. Never
 //! upwards: two components that share streams still have standard outputs of their own.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use wac_types::{InterfaceId, ItemKind, ResourceId};
 
@@ -28,11 +28,11 @@ enum Source {
     Component(ResourceId),
 }
 
-/// Imports that became one. Each list is sorted; they are in the order of their first members.
+/// Imports that became one, among the components of one way into the app. Each list is sorted; they are in the order of their first members.
 pub(crate) fn groups(
     context: &Context<'_>,
     links: &Links,
-    reached: &HashSet<usize>,
+    members: &BTreeSet<usize>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Vec<Node>> {
     let mut sharing = Sharing {
@@ -45,7 +45,7 @@ pub(crate) fn groups(
         told: HashSet::new(),
         problems,
     };
-    sharing.follow_links(reached);
+    sharing.follow_links(members);
     sharing.close_downwards();
     sharing.sets()
 }
@@ -65,9 +65,9 @@ struct Sharing<'a, 'b> {
 }
 
 impl Sharing<'_, '_> {
-    fn follow_links(&mut self, reached: &HashSet<usize>) {
+    fn follow_links(&mut self, members: &BTreeSet<usize>) {
         let links = self.links.iter().enumerate();
-        for (component, of_one) in links.filter(|(component, _)| reached.contains(component)) {
+        for (component, of_one) in links.filter(|(component, _)| members.contains(component)) {
             for (index, link) in of_one.iter().enumerate() {
                 let Some(link) = link else { continue };
                 let surfaces = &self.context.surfaces;

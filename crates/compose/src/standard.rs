@@ -1,4 +1,4 @@
-//! The app as a component with imports under their own names, for other hosts.
+//! One way into an app as a component with imports under their own names, for other hosts.
 //!
 //! Such a host gives all components what it gives to one. That is the same app only where the grants of all
 //! components agree about every interface that more than one of them calls, and where nothing is withheld.
@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use weft_app::{App, Name};
 
 use crate::access::Access;
+use crate::entries::Entry;
 use crate::fuse::{self, check_result, join};
 use crate::host::{self, Need};
-use crate::plan::{Part, Plan, ScopedImport, Target};
+use crate::plan::{HostImport, Part, Plan, Target};
 use crate::version;
 
 /// Why an app has no standard form.
@@ -56,71 +57,69 @@ fn list(obstacles: &[Obstacle]) -> String {
     texts.join("; ")
 }
 
-/// Joins the components into one whose imports have their own names, as other tools write and read them.
+/// Joins the components of one way into an app into one whose imports have their own names, as other tools write and read them.
 ///
 /// # Errors
 /// That would give some component more than it was granted, or joining fails.
 ///
 /// # Authority
 /// What comes out has whatever its host gives to any component of it: grants are not part of it.
-pub fn standard(app: &App, plan: &Plan, parts: &[Part<'_>]) -> Result<Vec<u8>, Error> {
-    let obstacles = obstacles(app, plan);
+pub fn standard(app: &App, plan: &Plan, entry: &Entry, parts: &[Part<'_>]) -> Result<Vec<u8>, Error> {
+    let obstacles = obstacles(app, plan, entry);
     if !obstacles.is_empty() {
         return Err(Error::Rights(obstacles));
     }
     // Versions of one track become the latest of them: one interface, asked for once.
     let mut latest: BTreeMap<String, String> = BTreeMap::new();
-    for (_, name, _) in host_imports(plan) {
+    for (_, name, _) in host_imports(plan, entry) {
         let known = latest
             .entry(version::key(name))
             .or_insert_with(|| name.to_owned());
         *known = version::later(known, name).to_owned();
     }
-    let bytes = join(plan, parts, |component, import| {
-        let is_from_host = component
-            .imports
-            .iter()
-            .any(|planned| planned.name == import && matches!(planned.target, Target::Host(_)));
-        is_from_host
-            .then(|| latest.get(&version::key(import)).cloned())
-            .flatten()
+    let bytes = join(plan, entry, parts, |component, import| {
+        let planned = plan.components().get(component)?.imports.get(import)?;
+        match planned.target {
+            Target::Host(_) => latest.get(&version::key(&planned.name)).cloned(),
+            Target::Link { .. } => None,
+        }
     })?;
     let planned: BTreeSet<String> = latest.into_values().collect();
-    check_result(plan, &bytes, &planned)?;
+    check_result(entry, &bytes, &planned)?;
     Ok(bytes)
 }
 
-fn host_imports(plan: &Plan) -> impl Iterator<Item = (usize, &str, &ScopedImport)> {
-    let reached = plan
-        .components()
-        .iter()
-        .enumerate()
-        .filter(|(_, component)| component.is_reached);
-    reached.flat_map(|(index, component)| {
+fn host_imports<'a>(
+    plan: &'a Plan,
+    entry: &'a Entry,
+) -> impl Iterator<Item = (usize, &'a str, &'a HostImport)> {
+    let components = plan.components().iter().enumerate();
+    let members = components.filter(|(index, _)| entry.members.contains(index));
+    members.flat_map(|(index, component)| {
         component
             .imports
             .iter()
             .filter_map(move |import| match &import.target {
-                Target::Host(scoped) => Some((index, import.name.as_str(), scoped)),
+                Target::Host(host) => Some((index, import.name.as_str(), host)),
                 Target::Link { .. } => None,
             })
     })
 }
 
-fn obstacles(app: &App, plan: &Plan) -> Vec<Obstacle> {
+fn obstacles(app: &App, plan: &Plan, entry: &Entry) -> Vec<Obstacle> {
     let mut obstacles = Vec::new();
     let mut first_of: BTreeMap<String, usize> = BTreeMap::new();
-    for (index, name, scoped) in host_imports(plan) {
+    for (index, name, import) in host_imports(plan, entry) {
         let Some(component) = app.components.get(index) else {
             continue;
         };
-        if scoped.access == Access::Trap {
+        if import.access == Access::Trap {
             obstacles.push(Obstacle::Withheld {
                 component: component.name.clone(),
                 interface: name.to_owned(),
             });
         }
-        let Some(Need::Grant(kind)) = scoped.need else {
+        let Some(Need::Grant(kind)) = import.need else {
             continue;
         };
         let first = *first_of.entry(version::key(name)).or_insert(index);

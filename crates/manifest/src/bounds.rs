@@ -9,6 +9,12 @@ pub(crate) const LOCK_BYTES_MAX: usize = 8 << 20;
 /// Components of an app.
 pub(crate) const COMPONENTS_MAX: usize = 256;
 
+/// Routes of an app; each is compared with all others.
+pub(crate) const ROUTES_MAX: usize = 256;
+
+/// Methods of one route.
+pub(crate) const METHODS_MAX: usize = 32;
+
 /// Entries of one list, and keys of one table with free keys.
 pub(crate) const ENTRIES_MAX: usize = 1024;
 

@@ -227,6 +227,7 @@ fn is_number(text: &str) -> bool {
 fn fits(node: &Node, kind: &Kind) -> bool {
     match kind {
         Kind::Text(_) | Kind::Choice(_) => matches!(node.value, Value::Text(_)),
+        Kind::Boolean => matches!(node.value, Value::Boolean(_)),
         Kind::Whole => matches!(node.value, Value::Integer(_)),
         Kind::Number => matches!(node.value, Value::Integer(_) | Value::Float(_)),
         Kind::List(_) => matches!(node.value, Value::List(_)),

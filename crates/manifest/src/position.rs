@@ -240,6 +240,34 @@ impl Positions {
             .or_else(|| self.component(name))
     }
 
+    /// Where it is said how long instances of a component live.
+    #[must_use]
+    pub fn reuse(&self, name: &Name) -> Option<Position> {
+        self.of(&component_path(name).key("reuse"))
+    }
+
+    /// Where a route of a trigger is declared; the short form that stands for one, or else the trigger.
+    #[must_use]
+    pub fn route(&self, trigger: &Trigger, route: usize) -> Option<Position> {
+        let http = KeyPath::of(["trigger", "http"]);
+        let named = match trigger {
+            Trigger::Http(trigger) => trigger.routes.get(route).map(|route| route.name.as_str()),
+            Trigger::Command { .. } => None,
+        };
+        let declared = named.and_then(|name| self.of(&http.clone().key("route").key(name)));
+        declared
+            .or_else(|| self.of_value(&http.key("component")))
+            .or_else(|| self.trigger(trigger))
+    }
+
+    /// Where a file of one of the places to listen is named: its `certificate` or its `key`.
+    #[must_use]
+    pub fn listener_file(&self, listener: usize, key: &str) -> Option<Position> {
+        let listen = KeyPath::of(["trigger", "http", "listen"]);
+        self.of_value(&listen.clone().item(listener).key(key))
+            .or_else(|| self.of_value(&listen.key(key)))
+    }
+
     /// Where a trigger is declared.
     #[must_use]
     pub fn trigger(&self, trigger: &Trigger) -> Option<Position> {

@@ -1,6 +1,9 @@
-//! The recipe: from a manifest to one component.
+//! The recipe: from a manifest to one component for each way into the app.
+//!
+//! Everything here can be done again at any time, from the same folder, beside an app that runs: what comes back is
+//! new and whole, and the only file that is written is the lock file, whole or not at all.
 
-use weft_compose::{Fused, Plan};
+use weft_compose::{Entry, Fused, Plan};
 use weft_manifest::Diagnostic;
 
 use crate::diagnose::{As, diagnostic};
@@ -8,6 +11,7 @@ use crate::folder::{Failure, Opened};
 use crate::lock::{self, Locking};
 use crate::own_files;
 use crate::parts::{Building, Parts};
+use crate::served;
 
 /// An app whose every import is decided.
 #[derive(Debug)]
@@ -22,13 +26,20 @@ pub struct Planned {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// An app as one component.
+/// An app as one component for each way into it.
 #[derive(Debug)]
 pub struct Assembled {
     /// What came before.
     pub planned: Planned,
-    /// The component, and whose its imports are.
-    pub fused: Fused,
+    /// The components, and whose their imports are; one for each entry of the plan, in their order.
+    pub fused: Vec<Fused>,
+}
+
+impl Assembled {
+    /// Each way into the app, and the component that it became.
+    pub fn entries(&self) -> impl Iterator<Item = (&Entry, &Fused)> {
+        self.planned.plan.entries().iter().zip(&self.fused)
+    }
 }
 
 /// Decides about every import of an app, and whether its lock file allows it.
@@ -46,6 +57,10 @@ pub fn plan(opened: &Opened, building: Building, tell: &dyn Fn(&str)) -> Result<
             .map(|problem| diagnostic(opened, problem, As::Error));
         opened.problems(problems.collect())
     })?;
+    let missing = served::missing_files(opened);
+    if !missing.is_empty() {
+        return Err(opened.problems(missing));
+    }
     let locking = lock::check(opened, &parts)?;
     lock::refuse_widened(opened, &locking)?;
     lock::refuse_captured(opened, &plan, &locking)?;
@@ -69,8 +84,13 @@ pub fn plan(opened: &Opened, building: Building, tell: &dyn Fn(&str)) -> Result<
 /// As [`plan`]; or the components do not fit together after all, or the lock file cannot be written.
 pub fn assemble(opened: &Opened, building: Building, tell: &dyn Fn(&str)) -> Result<Assembled, Failure> {
     let planned = plan(opened, building, tell)?;
-    let fused = weft_compose::fuse(&planned.plan, &planned.parts.list())
+    let parts = planned.parts.list();
+    let entries = planned.plan.entries().iter();
+    let fused = entries
+        .map(|entry| weft_compose::fuse(&planned.plan, entry, &parts))
+        .collect::<Result<_, _>>()
         .map_err(|error| Failure::Join(Box::new(error)))?;
+    drop(parts);
     if planned.locking.is_stale() {
         lock::settle(opened, &planned.parts, &planned.plan)?;
     }

@@ -1,4 +1,4 @@
-//! One app, put together: from the folder of its manifest to one component that can be run.
+//! One app, put together: from the folder of its manifest to the components that can be run, one for each way in.
 //!
 //! The recipe is [`assemble`]: open the manifest, get the bytes of every component, plan, hold the plan against
 //! the lock file, join. The command line calls it and shows what comes back; it prints nothing itself, and reads
@@ -15,6 +15,7 @@ mod folder;
 mod lock;
 mod own_files;
 mod parts;
+mod served;
 pub mod template;
 
 pub use answers::{Answer, Answers};

@@ -134,7 +134,10 @@ fn joined(caller: &[u8], callee: &[u8]) -> Result<Vec<u8>> {
     let part = |component, bytes| Part { component, bytes };
     let parts = [part(&caller_name, caller), part(&callee_name, callee)];
     let plan = weft_compose::plan(&app, &parts).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
-    let fused = weft_compose::fuse(&plan, &parts)?;
+    let [entry] = plan.entries() else {
+        anyhow::bail!("the caller is not all that is entered")
+    };
+    let fused = weft_compose::fuse(&plan, entry, &parts)?;
     ensure!(fused.imports.is_empty(), "the callee is not linked");
     Ok(fused.bytes)
 }
@@ -148,6 +151,7 @@ fn described(name: &Name) -> Component {
         grant_on_use: GrantOnUse::Refuse,
         limits: ComponentLimits::default(),
         links: Vec::new(),
+        reuse: weft_app::trigger::http::Reuse::default(),
     }
 }
 

@@ -42,7 +42,8 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Code, Report>
         return Ok(Code::DONE);
     }
     let mut text = String::new();
-    for line in app::chosen_links(&planned.plan) {
+    let links = app::chosen_links(&planned.plan);
+    for line in links.into_iter().chain(app::ways_in(opened.app(), &planned.plan)) {
         text.push_str(&format!("{line}\n"));
     }
     let count = planned.plan.components().len();

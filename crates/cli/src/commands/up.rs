@@ -5,7 +5,9 @@ use std::path::Path;
 
 use weft_app::grant::ClockGrant;
 use weft_app::{App, Trigger};
+use weft_compose::{EntryKind, Fused};
 use weft_inspect::kind::Kind;
+use weft_node::Assembled;
 use weft_runtime::denial::DenialLog;
 use weft_runtime::entry::{self, Entry, Observe};
 use weft_runtime::{Concurrency, EngineOptions, Imports, PrincipalSetup, Profile, Setup, Stop, Thread};
@@ -57,6 +59,8 @@ pub(crate) struct Run<'a> {
     pub(crate) compile: CompileArguments,
     pub(crate) use_cache: bool,
     pub(crate) observe: &'a ObserveArguments,
+    /// Whether requests are to be answered where the app answers some.
+    pub(crate) serves: bool,
 }
 
 pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) -> Result<Code, Report> {
@@ -66,6 +70,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         compile: arguments.compile,
         use_cache: !arguments.no_cache,
         observe: &arguments.observe,
+        serves: true,
     };
     run_app(&run, settings, output)
 }
@@ -76,14 +81,15 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
     let arguments = text_arguments(run.arguments)?;
     let assembled = app::assemble(&opened, output)?;
     let app = opened.app();
-    let (main, imports) = (assembled.planned.plan.main(), app::imports(&assembled));
+    let (entry, fused) = command(&assembled, run.serves)?;
+    let (main, imports) = (entry.component, app::imports(entry, fused));
     let stop = Stop::new();
     let watch = Watch::start(stop.clone(), *output)?;
     let input = Input {
         name: app.name.to_string(),
         short_name: app.name.to_string(),
         kind: Kind::Component,
-        bytes: assembled.fused.bytes,
+        bytes: fused.bytes.clone(),
     };
     let options = load_options(run, app);
     let loaded = load::load(input, options, settings, output, &watch)?;
@@ -96,7 +102,7 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
         principals,
         imports: Imports::Scoped(imports.into()),
         limits: app.limits.clone(),
-        heap_bytes_max: assembled.planned.plan.heap_bytes_max(),
+        heap_bytes_max: assembled.planned.plan.heap_bytes_max(entry),
         stop,
         thread: Thread::Own,
     };
@@ -118,6 +124,31 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
         Err(error) => Err(entry_failed(name, error)),
         Ok(report) => conclude(name, report, &refused, run.observe, output),
     }
+}
+
+/// What is run: the way into the app that is its command, and the component that it became.
+fn command(assembled: &Assembled, serves: bool) -> Result<(&weft_compose::Entry, &Fused), Report> {
+    let plan = &assembled.planned.plan;
+    let answers = plan
+        .triggers()
+        .iter()
+        .any(|trigger| matches!(trigger, Trigger::Http(_)));
+    let command = assembled
+        .entries()
+        .find(|(entry, _)| entry.kind == EntryKind::Command);
+    match command {
+        Some((entry, fused)) if !(serves && answers) => Ok((entry, fused)),
+        Some(_) => Err(not_served().hint("`weft run` runs the app's command")),
+        None if serves => Err(not_served().hint(
+            "`weft compose --standard -o app.wasm` writes one component of what is entered, and `weft serve app.wasm` serves it",
+        )),
+        None => Err(Report::failed("the app answers HTTP requests and has no command to run")
+            .hint("`weft up` is for apps that answer requests")),
+    }
+}
+
+fn not_served() -> Report {
+    Report::failed("the app answers HTTP requests, and serving is not built into this revision of `weft` yet")
 }
 
 fn text_arguments(arguments: &[OsString]) -> Result<Vec<String>, Report> {

@@ -15,6 +15,7 @@ mod command_line;
 mod examples;
 mod grants;
 mod http;
+mod http_apps;
 mod invoke;
 mod joined;
 mod kinds;

@@ -15,13 +15,13 @@ use crate::weft;
 const GUESTS: [&str; 2] = ["web", "web_p3"];
 
 /// A served program.
-struct Served {
+pub(crate) struct Served {
     running: Running,
     address: String,
 }
 
 impl Served {
-    fn start(program: &Path, flags: &[&str]) -> Self {
+    pub(crate) fn start(program: &Path, flags: &[&str]) -> Self {
         let running = weft()
             .args(["serve", "--addr", "127.0.0.1:0"])
             .args(flags)
@@ -45,7 +45,7 @@ impl Served {
         Self { running, address }
     }
 
-    fn get(&self, path: &str) -> Response {
+    pub(crate) fn get(&self, path: &str) -> Response {
         self.send(&format!(
             "GET {path} HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n\r\n"
         ))
@@ -63,7 +63,7 @@ impl Served {
         stream
     }
 
-    fn end(self) -> Outcome {
+    pub(crate) fn end(self) -> Outcome {
         self.running.terminate();
         self.running.ended()
     }
@@ -71,10 +71,10 @@ impl Served {
 
 /// Everything that came until the connection was closed.
 #[derive(Debug)]
-struct Response {
-    status: u16,
+pub(crate) struct Response {
+    pub(crate) status: u16,
     head: String,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Response {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::FutureExt as _;
 use weft_app::grant::{Access, ConfigGrant, DirectoryGrant, GrantKind};
+use weft_app::trigger::http::Reuse;
 use weft_app::{
     App, Component, ComponentLimits, GrantOnUse, Grants, ImportPattern, Limits, LinkRule, Name, Source,
     Trigger,
@@ -54,7 +55,7 @@ impl Joined {
             })
             .collect();
         let plan = weft_compose::plan(&app, &parts)?;
-        let fused = weft_compose::fuse(&plan, &parts)
+        let fused = weft_compose::fuse(&plan, &plan.entries()[0], &parts)
             .unwrap_or_else(|error| panic!("{error}: {:?}\n{graph:#?}", std::error::Error::source(&error)));
         Ok(Self { app, fused })
     }
@@ -215,6 +216,7 @@ fn app(graph: &Graph, directories: &Scratch) -> App {
                 export: rule.export.clone(),
             })
             .collect(),
+        reuse: Reuse::default(),
     };
     App {
         name: "by-chance".parse().unwrap(),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Graph;
+use super::{Graph, Role};
 use crate::host;
 
 pub(super) fn draw(graph: &Graph) -> String {
@@ -10,17 +10,19 @@ pub(super) fn draw(graph: &Graph) -> String {
     let _ = writeln!(out, "digraph \"{}\" {{", quote(&graph.app));
     out.push_str("  node [shape=box, style=rounded, fontname=\"monospace\", fontsize=10];\n");
     out.push_str("  edge [fontname=\"monospace\", fontsize=9];\n");
-    for (index, node) in graph.components.iter().enumerate() {
+    for (index, node) in graph.nodes.iter().enumerate() {
         // `\l` ends a line that is set to the left.
         let lines: String = node
             .lines
             .iter()
             .map(|line| format!("{}\\l", quote(line)))
             .collect();
-        let style = match (node.is_main, node.is_reached) {
-            (true, _) => ", penwidth=3",
-            (false, true) => "",
-            (false, false) => ", style=\"rounded,dashed\"",
+        let style = match node.role {
+            Role::Entered { .. } => ", penwidth=3",
+            Role::Linked => "",
+            Role::Idle => ", style=\"rounded,dashed\"",
+            Role::Door => ", shape=cds, style=solid, color=\"#047857\"",
+            Role::Folder => ", shape=folder, style=solid, color=\"#047857\"",
         };
         let _ = writeln!(
             out,
@@ -45,7 +47,7 @@ pub(super) fn draw(graph: &Graph) -> String {
             labels.join("\\n")
         );
     }
-    for (index, node) in graph.components.iter().enumerate() {
+    for (index, node) in graph.nodes.iter().enumerate() {
         for (kind, _) in &node.powers {
             if let Some(power) = graph.powers.iter().position(|power| power == kind) {
                 let _ = writeln!(out, "  c{index} -> h{power} [style=dashed, color=\"#c2410c\"];");

@@ -2,22 +2,24 @@
 
 use std::fmt::Write as _;
 
-use super::Graph;
+use super::{Graph, Role};
 use crate::host;
 
 pub(super) fn draw(graph: &Graph) -> String {
     let mut out = String::from("flowchart TD\n");
-    for (index, node) in graph.components.iter().enumerate() {
+    for (index, node) in graph.nodes.iter().enumerate() {
         let lines: Vec<String> = std::iter::once(format!("<b>{}</b>", quote(&node.name)))
             .chain(node.lines.iter().map(|line| quote(line)))
             .collect();
         let text = lines.join("<br>");
-        let class = match (node.is_main, node.is_reached) {
-            (true, _) => "main",
-            (false, true) => "component",
-            (false, false) => "idle",
+        let (open, close, class) = match node.role {
+            Role::Entered { .. } => ("[", "]", "main"),
+            Role::Linked => ("[", "]", "component"),
+            Role::Idle => ("[", "]", "idle"),
+            Role::Door => ("{{", "}}", "door"),
+            Role::Folder => ("[/", "/]", "door"),
         };
-        let _ = writeln!(out, "  c{index}[\"{text}\"]:::{class}");
+        let _ = writeln!(out, "  c{index}{open}\"{text}\"{close}:::{class}");
     }
     for (index, kind) in graph.powers.iter().enumerate() {
         let _ = writeln!(out, "  h{index}([\"{}\"]):::host", host::describe(*kind));
@@ -32,7 +34,7 @@ pub(super) fn draw(graph: &Graph) -> String {
             arrow.to
         );
     }
-    for (index, node) in graph.components.iter().enumerate() {
+    for (index, node) in graph.nodes.iter().enumerate() {
         for (kind, _) in &node.powers {
             if let Some(power) = graph.powers.iter().position(|power| power == kind) {
                 let _ = writeln!(out, "  c{index} -.-> h{power}");
@@ -42,6 +44,9 @@ pub(super) fn draw(graph: &Graph) -> String {
     out.push_str("  classDef main stroke-width:3px\n");
     out.push_str("  classDef idle stroke-dasharray:4\n");
     out.push_str("  classDef host stroke:#c2410c\n");
+    if graph.nodes.iter().any(|node| node.role == Role::Door) {
+        out.push_str("  classDef door stroke:#047857\n");
+    }
     out
 }
 

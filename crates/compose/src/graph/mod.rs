@@ -1,4 +1,4 @@
-//! Drawings of an app: its components, its links, and what of the host each can reach.
+//! Drawings of an app: how it is entered, its components, its links, and what of the host each can reach.
 //!
 //! All forms show the same facts, gathered here once; each form is one file. What is drawn depends on the plan
 //! alone, to the byte, so that drawings can be kept under version control.
@@ -10,9 +10,11 @@ mod svg;
 mod text;
 
 use weft_app::grant::GrantKind;
-use weft_app::{App, quantity};
+use weft_app::trigger::http::{AccessLog, RouteTarget};
+use weft_app::{App, HttpTrigger, Trigger, quantity};
 
 use crate::access::Access;
+use crate::entries::EntryKind;
 use crate::explain;
 use crate::host;
 use crate::plan::{Plan, Target};
@@ -23,30 +25,50 @@ use crate::words;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graph {
     pub(crate) app: String,
-    pub(crate) components: Vec<Node>,
+    /// The components, then where requests come in, then folders whose files answer.
+    pub(crate) nodes: Vec<Node>,
     pub(crate) links: Vec<Arrow>,
     /// What of the host is reached by anyone, in order.
     pub(crate) powers: Vec<GrantKind>,
 }
 
-/// One component.
+/// One box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Node {
     pub(crate) name: String,
-    pub(crate) is_main: bool,
-    pub(crate) is_reached: bool,
+    pub(crate) role: Role,
     /// What it may use, with what was granted of it.
     pub(crate) powers: Vec<(GrantKind, String)>,
     /// Lines for its box: grants, limits, and what is special.
     pub(crate) lines: Vec<String>,
 }
 
-/// The links from one component to another.
+/// What a box stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A component that is entered from outside: run, or handed requests, or both.
+    Entered {
+        /// Whether it is run as a command.
+        runs: bool,
+        /// Whether it answers requests.
+        answers: bool,
+    },
+    /// A component that others are linked to.
+    Linked,
+    /// A component that nothing leads to.
+    Idle,
+    /// Where requests come in.
+    Door,
+    /// A folder whose files answer.
+    Folder,
+}
+
+/// The links from one component to another, or the routes from where requests come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Arrow {
     pub(crate) from: usize,
     pub(crate) to: usize,
-    /// The imports, as the first has them; those that nobody asked for by a rule say so.
+    /// The imports, as the first has them; those that nobody asked for by a rule say so. Or the routes.
     pub(crate) labels: Vec<String>,
 }
 
@@ -54,10 +76,16 @@ impl Graph {
     /// Gathers what is to be drawn.
     #[must_use]
     pub fn new(app: &App, plan: &Plan) -> Self {
-        let components: Vec<Node> = (0..plan.components().len())
+        let mut nodes: Vec<Node> = (0..plan.components().len())
             .filter_map(|index| node(app, plan, index))
             .collect();
-        let mut powers: Vec<GrantKind> = components
+        let mut links = arrows(plan);
+        for trigger in plan.triggers() {
+            if let Trigger::Http(http) = trigger {
+                add_door(http, &mut nodes, &mut links);
+            }
+        }
+        let mut powers: Vec<GrantKind> = nodes
             .iter()
             .flat_map(|node| node.powers.iter().map(|(kind, _)| *kind))
             .collect();
@@ -65,8 +93,8 @@ impl Graph {
         powers.dedup();
         Self {
             app: app.name.to_string(),
-            components,
-            links: arrows(plan),
+            nodes,
+            links,
             powers,
         }
     }
@@ -103,10 +131,12 @@ fn node(app: &App, plan: &Plan, index: usize) -> Option<Node> {
         .into_iter()
         .map(|power| (power.kind, words::line(power.kind, &described.grants)))
         .collect();
-    let mut lines: Vec<String> = powers
+    let reuse = explain::reuse(app, plan, index);
+    let mut lines: Vec<String> = reuse.iter().map(ToString::to_string).collect();
+    let granted = powers
         .iter()
-        .map(|(kind, granted)| format!("{}: {granted}", host::describe(*kind)))
-        .collect();
+        .map(|(kind, granted)| format!("{}: {granted}", host::describe(*kind)));
+    lines.extend(granted);
     for shared in explain::shared(plan, index) {
         let with: Vec<&str> = shared.with.iter().map(weft_app::Name::as_str).collect();
         lines.push(format!("shares handles with {}", with.join(", ")));
@@ -129,11 +159,80 @@ fn node(app: &App, plan: &Plan, index: usize) -> Option<Node> {
     ));
     Some(Node {
         name: planned.name.to_string(),
-        is_main: index == plan.main(),
-        is_reached: planned.is_reached,
+        role: role(plan, index, planned.is_reached),
         powers,
         lines,
     })
+}
+
+fn role(plan: &Plan, index: usize, is_reached: bool) -> Role {
+    let is = |wanted: fn(EntryKind) -> bool| {
+        let mut entries = plan.entries().iter();
+        entries.any(|entry| entry.component == index && wanted(entry.kind))
+    };
+    let runs = is(|kind| kind == EntryKind::Command);
+    let answers = is(|kind| matches!(kind, EntryKind::Http(_)));
+    match (runs || answers, is_reached) {
+        (true, _) => Role::Entered { runs, answers },
+        (false, true) => Role::Linked,
+        (false, false) => Role::Idle,
+    }
+}
+
+/// Adds where requests come in, the folders that answer some, and an arrow for each route.
+fn add_door(http: &HttpTrigger, nodes: &mut Vec<Node>, links: &mut Vec<Arrow>) {
+    let from = nodes.len();
+    let mut lines: Vec<String> = http
+        .listeners
+        .iter()
+        .map(|listener| format!("listens on {listener}"))
+        .collect();
+    lines.extend(http.admin.iter().map(|admin| format!("admin on {admin}")));
+    match http.access_log {
+        AccessLog::Off => {}
+        AccessLog::Common => lines.push("access log: common".to_owned()),
+        AccessLog::Json => lines.push("access log: json".to_owned()),
+    }
+    nodes.push(Node {
+        name: "HTTP".to_owned(),
+        role: Role::Door,
+        powers: Vec::new(),
+        lines,
+    });
+    for route in &http.routes {
+        let name = match &route.target {
+            RouteTarget::Component(name) => name.to_string(),
+            RouteTarget::Files(folder) => folder.display().to_string(),
+        };
+        let is_folder = matches!(route.target, RouteTarget::Files(_));
+        let known = nodes
+            .iter()
+            .position(|node| node.name == name && (node.role == Role::Folder) == is_folder);
+        let to = known.unwrap_or(nodes.len());
+        if known.is_none() {
+            nodes.push(Node {
+                name,
+                role: Role::Folder,
+                powers: Vec::new(),
+                lines: vec!["files".to_owned()],
+            });
+        }
+        add_label(links, from, to, format!("{route} ({})", route.name));
+    }
+}
+
+fn add_label(arrows: &mut Vec<Arrow>, from: usize, to: usize, label: String) {
+    match arrows
+        .iter_mut()
+        .find(|arrow| arrow.from == from && arrow.to == to)
+    {
+        Some(arrow) => arrow.labels.push(label),
+        None => arrows.push(Arrow {
+            from,
+            to,
+            labels: vec![label],
+        }),
+    }
 }
 
 fn arrows(plan: &Plan) -> Vec<Arrow> {
@@ -147,17 +246,7 @@ fn arrows(plan: &Plan) -> Vec<Arrow> {
             if *chosen == Chosen::Automatic {
                 label.push_str(" (automatic)");
             }
-            match arrows
-                .iter_mut()
-                .find(|arrow| arrow.from == from && arrow.to == *provider)
-            {
-                Some(arrow) => arrow.labels.push(label),
-                None => arrows.push(Arrow {
-                    from,
-                    to: *provider,
-                    labels: vec![label],
-                }),
-            }
+            add_label(&mut arrows, from, *provider, label);
         }
     }
     arrows

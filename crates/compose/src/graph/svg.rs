@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::layout::{self, Layout, Place, Spacing};
-use super::{Graph, Node};
+use super::{Graph, Node, Role};
 use crate::host;
 
 /// How wide a character of the font is taken to be, in tenths of a pixel: a little wider than most fonts have it.
@@ -34,6 +34,7 @@ const STYLE: &str = "\
   .idle { opacity: 0.5 }
   .idle .box { stroke-dasharray: 5 4 }
   .host .box { fill: #fff7ed; stroke: #c2410c }
+  .door .box { fill: #ecfdf5; stroke: #047857 }
   .link { fill: none; stroke: #374151; stroke-width: 1.4 }
   .reach { fill: none; stroke: #c2410c; stroke-width: 1; stroke-dasharray: 4 4; opacity: 0.7 }
   .label { font-size: 10.5px }
@@ -44,6 +45,7 @@ const STYLE: &str = "\
     .box { fill: #1f2937; stroke: #9ca3af }
     .main .box { stroke: #60a5fa }
     .host .box { fill: #2c1a10; stroke: #fb923c }
+    .door .box { fill: #06281d; stroke: #34d399 }
     .link { stroke: #d1d5db }
     .reach { stroke: #fb923c }
     .behind { fill: #111827 }
@@ -52,25 +54,25 @@ const STYLE: &str = "\
 ";
 
 pub(super) fn draw(graph: &Graph) -> String {
-    let components = graph.components.len();
-    let mut sizes: Vec<(i64, i64)> = graph.components.iter().map(component_size).collect();
+    let nodes = graph.nodes.len();
+    let mut sizes: Vec<(i64, i64)> = graph.nodes.iter().map(node_size).collect();
     sizes.extend(graph.powers.iter().map(|kind| size(&[host::describe(*kind)])));
     let mut arrows: Vec<(usize, usize)> = graph.links.iter().map(|arrow| (arrow.from, arrow.to)).collect();
-    for (index, node) in graph.components.iter().enumerate() {
+    for (index, node) in graph.nodes.iter().enumerate() {
         let reached = node
             .powers
             .iter()
             .filter_map(|(kind, _)| graph.powers.iter().position(|power| power == kind));
-        arrows.extend(reached.map(|power| (index, components + power)));
+        arrows.extend(reached.map(|power| (index, nodes + power)));
     }
-    let last: Vec<usize> = (components..sizes.len()).collect();
+    let last: Vec<usize> = (nodes..sizes.len()).collect();
     let layout = layout::place(&sizes, &arrows, &last, SPACING);
     let mut out = head(graph, &layout);
     draw_arrows(&mut out, graph, &layout);
-    for (node, place) in graph.components.iter().zip(&layout.boxes) {
-        draw_component(&mut out, node, *place);
+    for (node, place) in graph.nodes.iter().zip(&layout.boxes) {
+        draw_node(&mut out, node, *place);
     }
-    for (kind, place) in graph.powers.iter().zip(layout.boxes.iter().skip(components)) {
+    for (kind, place) in graph.powers.iter().zip(layout.boxes.iter().skip(nodes)) {
         let _ = writeln!(out, "<g class=\"host\">");
         draw_box(&mut out, *place, 18);
         draw_text(
@@ -87,7 +89,7 @@ pub(super) fn draw(graph: &Graph) -> String {
     out
 }
 
-fn component_size(node: &Node) -> (i64, i64) {
+fn node_size(node: &Node) -> (i64, i64) {
     let mut lines = vec![node.name.as_str()];
     lines.extend(node.lines.iter().map(String::as_str));
     size(&lines)
@@ -156,7 +158,7 @@ fn path(places: &[Place]) -> String {
 /// Labels come last, so that no line crosses them. Each stands above the tip of its arrow, where arrows from one
 /// box have parted; those of arrows to one box are stacked.
 fn draw_labels(out: &mut String, graph: &Graph, layout: &Layout) {
-    let mut stacked = vec![0_i64; graph.components.len()];
+    let mut stacked = vec![0_i64; graph.nodes.len()];
     for (arrow, places) in graph.links.iter().zip(&layout.arrows) {
         let (Some(to), Some(above)) = (places.last(), stacked.get_mut(arrow.to)) else {
             continue;
@@ -178,11 +180,12 @@ fn draw_labels(out: &mut String, graph: &Graph, layout: &Layout) {
     }
 }
 
-fn draw_component(out: &mut String, node: &Node, place: Place) {
-    let class = match (node.is_main, node.is_reached) {
-        (true, _) => "main",
-        (false, true) => "component",
-        (false, false) => "idle",
+fn draw_node(out: &mut String, node: &Node, place: Place) {
+    let class = match node.role {
+        Role::Entered { .. } => "main",
+        Role::Linked => "component",
+        Role::Idle => "idle",
+        Role::Door | Role::Folder => "door",
     };
     let _ = writeln!(out, "<g class=\"{class}\">");
     draw_box(out, place, 6);

@@ -1,16 +1,21 @@
-//! The drawing for a terminal.
+//! The drawing for a terminal. Where requests come in stands first; folders stand only where a route leads to them.
 
 use std::fmt::Write as _;
 
-use super::{Graph, Node};
+use super::{Graph, Node, Role};
 
 pub(super) fn draw(graph: &Graph) -> String {
     let mut out = String::new();
     // Writing to a text cannot fail.
     let _ = writeln!(out, "{}", graph.app);
-    let last = graph.components.len().saturating_sub(1);
-    for (index, node) in graph.components.iter().enumerate() {
-        let (branch, trunk) = if index == last {
+    let of_role = |is_door: bool| {
+        let nodes = graph.nodes.iter().enumerate();
+        nodes.filter(move |(_, node)| node.role != Role::Folder && (node.role == Role::Door) == is_door)
+    };
+    let shown: Vec<(usize, &Node)> = of_role(true).chain(of_role(false)).collect();
+    let last = shown.last().map(|(index, _)| *index);
+    for (index, node) in shown {
+        let (branch, trunk) = if last == Some(index) {
             ("└─", "  ")
         } else {
             ("├─", "│ ")
@@ -21,7 +26,7 @@ pub(super) fn draw(graph: &Graph) -> String {
             .iter()
             .filter(|arrow| arrow.from == index)
             .flat_map(|arrow| {
-                let to = graph.components.get(arrow.to).map_or("", |node| &node.name);
+                let to = graph.nodes.get(arrow.to).map_or("", |node| &node.name);
                 arrow
                     .labels
                     .iter()
@@ -36,9 +41,15 @@ pub(super) fn draw(graph: &Graph) -> String {
 }
 
 fn title(node: &Node) -> String {
-    match (node.is_main, node.is_reached) {
-        (true, _) => format!("{} (runs)", node.name),
-        (false, true) => node.name.clone(),
-        (false, false) => format!("{} (left out)", node.name),
+    let name = &node.name;
+    match node.role {
+        Role::Entered {
+            runs: true,
+            answers: true,
+        } => format!("{name} (runs, answers)"),
+        Role::Entered { runs: true, .. } => format!("{name} (runs)"),
+        Role::Entered { .. } => format!("{name} (answers)"),
+        Role::Idle => format!("{name} (left out)"),
+        Role::Linked | Role::Door | Role::Folder => name.clone(),
     }
 }

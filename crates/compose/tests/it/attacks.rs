@@ -180,7 +180,8 @@ fn importing_more_in_a_new_version() {
     let after = against(&[&environment("0.2.3")]);
     assert!(matches!(after.problem().reason, Reason::NotGranted { .. }));
     // And the bytes that were looked at are the bytes that are joined.
-    let swapped = weft_compose::fuse(&before.plan(), &after.parts()).unwrap_err();
+    let plan = before.plan();
+    let swapped = weft_compose::fuse(&plan, &plan.entries()[0], &after.parts()).unwrap_err();
     assert_eq!(
         swapped.to_string(),
         "component `evil` is not the one that the plan was made from"
@@ -290,7 +291,9 @@ fn cutting_a_component_off_or_flipping_its_bits() {
         let app = app(vec![piece("main", bytes).grant(&kinds)]);
         if let Ok(plan) = weft_compose::plan(&app.app, &app.parts()) {
             // Whatever can be planned is joined or refused.
-            let _ = weft_compose::fuse(&plan, &app.parts());
+            for entry in plan.entries() {
+                let _ = weft_compose::fuse(&plan, entry, &app.parts());
+            }
         }
     };
     for at in 0..whole.len() {

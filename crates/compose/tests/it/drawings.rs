@@ -1,6 +1,7 @@
 //! What people are shown of a plan.
 
 use weft_app::grant::{ClockGrant, GrantKind, StdioGrant};
+use weft_app::trigger::http::{AccessLog, RouteTarget};
 use weft_compose::explain;
 use weft_compose::graph::Graph;
 
@@ -89,6 +90,38 @@ fn one_component_is_drawn_in_every_form() {
 #[test]
 fn six_components_are_drawn_in_every_form() {
     check("shop", &shop());
+}
+
+/// A front, what stands behind it, a component beside them, files, and a command.
+fn served() -> TestApp {
+    let mut app = app(vec![
+        piece("front", component(&[&handler_p3(true)]))
+            .link("wasi:http/handler", "site")
+            .reuse(128, 16),
+        piece("site", component(&[&handler_p3(false)])),
+        piece("api", component(&[&http_types("0.2.3", ""), &handler("0.2.3")])),
+        piece("task", component(&[&command("0.2.3")])),
+    ])
+    .run("task")
+    .serve(&[
+        ("rest", "/*", "front"),
+        ("api", "/api/*", "api"),
+        ("old", "/v1", "api"),
+        ("public", "/public/*", "api"),
+    ]);
+    if let Some(weft_app::Trigger::Http(http)) = app.app.triggers.last_mut() {
+        http.routes[3].target = RouteTarget::Files("site/public".into());
+        http.routes[1].hosts = vec!["example.com".parse().unwrap()];
+        http.routes[1].methods = vec!["GET".to_owned(), "POST".to_owned()];
+        http.admin = Some("127.0.0.1:9090".parse().unwrap());
+        http.access_log = AccessLog::Json;
+    }
+    app
+}
+
+#[test]
+fn routes_and_who_answers_them_are_drawn_in_every_form() {
+    check("served", &served());
 }
 
 #[test]

@@ -140,9 +140,10 @@ fn an_app_by_chance_is_refused_with_a_reason_or_joined_exactly_as_planned() {
                 refused += 1;
             }
             Ok(plan) => {
-                let fused = weft_compose::fuse(&plan, &app.parts()).unwrap_or_else(|error| {
-                    panic!("seed {seed}: {error}: {:?}", std::error::Error::source(&error))
-                });
+                let fused =
+                    weft_compose::fuse(&plan, &plan.entries()[0], &app.parts()).unwrap_or_else(|error| {
+                        panic!("seed {seed}: {error}: {:?}", std::error::Error::source(&error))
+                    });
                 let names = scoped(&fused);
                 shared += usize::from(names.iter().any(|name| name.contains("-shared")));
                 check_owners(&app, &fused, seed);

@@ -11,6 +11,7 @@
 mod adapted;
 mod attacks;
 mod drawings;
+mod entries;
 mod generated;
 mod golden;
 mod links;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use weft_app::grant::GrantKind;
+use weft_app::trigger::http::{Reuse, Route};
 use weft_app::{
-    App, Component, ComponentLimits, GrantOnUse, Grants, ImportPattern, Limits, LinkRule, Name, Source,
-    Trigger,
+    App, Component, ComponentLimits, GrantOnUse, Grants, HttpTrigger, ImportPattern, Limits, LinkRule, Name,
+    Source, Trigger,
 };
 use weft_compose::{Fused, Part, Plan, Problem};
 
@@ -103,6 +104,87 @@ pub(crate) const SINK_IMPORT: &str = r#"
     (export "output-stream" (type $inner (eq $outer)))
     (export "open" (func (result (own $inner))))))"#;
 
+/// The types of HTTP, as far as a handler needs them: they speak of a clock's duration and of an error.
+pub(crate) fn http_types(version: &str, clock_functions: &str) -> String {
+    format!(
+        r#"(import "wasi:io/error@{version}" (instance $error (export "error" (type (sub resource)))))
+        (alias export $error "error" (type $error))
+        (import "wasi:clocks/monotonic-clock@{version}" (instance $clock
+            (type $u64 u64) (export "duration" (type (eq $u64))) {clock_functions}))
+        (alias export $clock "duration" (type $duration))
+        (import "wasi:http/types@{version}" (instance $types
+            (alias outer 1 $error (type $error-outer))
+            (export "io-error" (type $io-error (eq $error-outer)))
+            (alias outer 1 $duration (type $duration-outer))
+            (export "duration" (type $wait (eq $duration-outer)))
+            (export "incoming-request" (type $request (sub resource)))
+            (export "response-outparam" (type $out (sub resource)))
+            (export "[method]incoming-request.wait" (func (param "self" (borrow $request)) (param "t" $wait)))
+            (export "http-error-code" (func (param "err" (borrow $io-error)) (result bool)))))
+        (alias export $types "incoming-request" (type $request))
+        (alias export $types "response-outparam" (type $out))"#
+    )
+}
+
+/// Imports a handler of 0.2; goes after [`http_types`].
+pub(crate) fn handler_import(version: &str) -> String {
+    format!(
+        r#"(import "wasi:http/incoming-handler@{version}" (instance
+            (alias outer 1 $request (type $request-outer))
+            (export "incoming-request" (type $request-inner (eq $request-outer)))
+            (alias outer 1 $out (type $out-outer))
+            (export "response-outparam" (type $out-inner (eq $out-outer)))
+            (export "handle" (func
+                (param "request" (own $request-inner)) (param "response-out" (own $out-inner))))))"#
+    )
+}
+
+/// Exports a handler of 0.2; goes after [`http_types`].
+pub(crate) fn handler(version: &str) -> String {
+    format!(
+        r#"(func $handle (param "request" (own $request)) (param "response-out" (own $out))
+            (canon lift (core func $library "take-two")))
+        (component $handler
+            (import "request" (type $request (sub resource)))
+            (import "out" (type $out (sub resource)))
+            (import "handle" (func $handle (param "request" (own $request)) (param "response-out" (own $out))))
+            (export $request-shown "incoming-request" (type $request))
+            (export $out-shown "response-outparam" (type $out))
+            (export "handle" (func $handle)
+                (func (param "request" (own $request-shown)) (param "response-out" (own $out-shown)))))
+        (instance $handler (instantiate $handler
+            (with "request" (type $request)) (with "out" (type $out)) (with "handle" (func $handle))))
+        (export "wasi:http/incoming-handler@{version}" (instance $handler))"#
+    )
+}
+
+/// A handler of 0.3 with the resources that it needs, and an import of the next one where there is one.
+pub(crate) fn handler_p3(has_next: bool) -> String {
+    let next = if has_next {
+        r#"(import "wasi:http/handler@0.3.0" (instance
+            (alias outer 1 $request (type $request-outer))
+            (alias outer 1 $response (type $response-outer))
+            (export "handle" (func async
+                (param "request" (own $request-outer)) (result (own $response-outer))))))"#
+    } else {
+        ""
+    };
+    format!(
+        r#"(import "wasi:http/types@0.3.0" (instance $types
+            (export "request" (type (sub resource)))
+            (export "response" (type (sub resource)))))
+        (alias export $types "request" (type $request))
+        (alias export $types "response" (type $response))
+        {next}
+        (core module $answer (func (export "handle") (param i32) (result i32) unreachable))
+        (core instance $answer (instantiate $answer))
+        (func $handle async (param "request" (own $request)) (result (own $response))
+            (canon lift (core func $answer "handle")))
+        (instance $handler (export "handle" (func $handle)))
+        (export "wasi:http/handler@0.3.0" (instance $handler))"#
+    )
+}
+
 /// One component of an app under construction.
 pub(crate) struct Piece {
     component: Component,
@@ -120,6 +202,7 @@ pub(crate) fn piece(name: &str, bytes: Vec<u8>) -> Piece {
             grant_on_use: GrantOnUse::Refuse,
             limits: ComponentLimits::default(),
             links: Vec::new(),
+            reuse: Reuse::default(),
         },
         bytes,
     }
@@ -158,6 +241,16 @@ impl Piece {
     /// Lets what is not granted trap.
     pub(crate) fn trap(mut self) -> Self {
         self.component.grant_on_use = GrantOnUse::Trap;
+        self
+    }
+
+    /// Lets instances answer several requests.
+    pub(crate) fn reuse(mut self, requests_max: u32, concurrent_max: u32) -> Self {
+        self.component.reuse = Reuse {
+            requests_max,
+            concurrent_max,
+            ..Reuse::default()
+        };
         self
     }
 
@@ -207,6 +300,20 @@ impl TestApp {
         self
     }
 
+    /// Serves HTTP: each route has a name, a path and the component that answers.
+    pub(crate) fn serve(mut self, routes: &[(&str, &str, &str)]) -> Self {
+        let route = |(route, path, component): &(&str, &str, &str)| Route {
+            name: name(route),
+            path: path.parse().unwrap(),
+            ..Route::everything(&name(component))
+        };
+        self.app.triggers.push(Trigger::Http(Box::new(HttpTrigger {
+            routes: routes.iter().map(route).collect(),
+            ..HttpTrigger::default()
+        })));
+        self
+    }
+
     pub(crate) fn parts(&self) -> Vec<Part<'_>> {
         let named = self.app.components.iter().zip(&self.bytes);
         named
@@ -222,7 +329,18 @@ impl TestApp {
     }
 
     pub(crate) fn fuse(&self) -> Fused {
-        weft_compose::fuse(&self.plan(), &self.parts()).unwrap()
+        {
+            let plan = self.plan();
+            weft_compose::fuse(&plan, &plan.entries()[0], &self.parts())
+        }
+        .unwrap()
+    }
+
+    /// What becomes of each way in.
+    pub(crate) fn fuse_all(&self) -> Vec<Fused> {
+        let plan = self.plan();
+        let fuse = |entry| weft_compose::fuse(&plan, entry, &self.parts()).unwrap();
+        plan.entries().iter().map(fuse).collect()
     }
 
     /// What is wrong with it.

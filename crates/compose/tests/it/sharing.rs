@@ -79,58 +79,6 @@ fn without_a_flow_nothing_is_shared() {
     assert_eq!(fused.imports.len(), 4);
 }
 
-/// The types of HTTP, as far as a handler needs them: they speak of a clock's duration and of an error.
-fn http_types(version: &str, clock_functions: &str) -> String {
-    format!(
-        r#"(import "wasi:io/error@{version}" (instance $error (export "error" (type (sub resource)))))
-        (alias export $error "error" (type $error))
-        (import "wasi:clocks/monotonic-clock@{version}" (instance $clock
-            (type $u64 u64) (export "duration" (type (eq $u64))) {clock_functions}))
-        (alias export $clock "duration" (type $duration))
-        (import "wasi:http/types@{version}" (instance $types
-            (alias outer 1 $error (type $error-outer))
-            (export "io-error" (type $io-error (eq $error-outer)))
-            (alias outer 1 $duration (type $duration-outer))
-            (export "duration" (type $wait (eq $duration-outer)))
-            (export "incoming-request" (type $request (sub resource)))
-            (export "response-outparam" (type $out (sub resource)))
-            (export "[method]incoming-request.wait" (func (param "self" (borrow $request)) (param "t" $wait)))
-            (export "http-error-code" (func (param "err" (borrow $io-error)) (result bool)))))
-        (alias export $types "incoming-request" (type $request))
-        (alias export $types "response-outparam" (type $out))"#
-    )
-}
-
-fn handler_import(version: &str) -> String {
-    format!(
-        r#"(import "wasi:http/incoming-handler@{version}" (instance
-            (alias outer 1 $request (type $request-outer))
-            (export "incoming-request" (type $request-inner (eq $request-outer)))
-            (alias outer 1 $out (type $out-outer))
-            (export "response-outparam" (type $out-inner (eq $out-outer)))
-            (export "handle" (func
-                (param "request" (own $request-inner)) (param "response-out" (own $out-inner))))))"#
-    )
-}
-
-fn handler(version: &str) -> String {
-    format!(
-        r#"(func $handle (param "request" (own $request)) (param "response-out" (own $out))
-            (canon lift (core func $library "take-two")))
-        (component $handler
-            (import "request" (type $request (sub resource)))
-            (import "out" (type $out (sub resource)))
-            (import "handle" (func $handle (param "request" (own $request)) (param "response-out" (own $out))))
-            (export $request-shown "incoming-request" (type $request))
-            (export $out-shown "response-outparam" (type $out))
-            (export "handle" (func $handle)
-                (func (param "request" (own $request-shown)) (param "response-out" (own $out-shown)))))
-        (instance $handler (instantiate $handler
-            (with "request" (type $request)) (with "out" (type $out)) (with "handle" (func $handle))))
-        (export "wasi:http/incoming-handler@{version}" (instance $handler))"#
-    )
-}
-
 const NOW: &str = r#"(export "now" (func (result u64)))"#;
 
 fn middleware(clock_of_the_first: ClockGrant) -> TestApp {

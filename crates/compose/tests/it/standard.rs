@@ -25,7 +25,8 @@ fn two(change: impl FnOnce(&mut TestApp)) -> Result<Vec<u8>, StandardError> {
         .limits(1 << 20, 10),
     ]);
     change(&mut app);
-    standard(&app.app, &app.plan(), &app.parts())
+    let plan = app.plan();
+    standard(&app.app, &plan, &plan.entries()[0], &app.parts())
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! One component of an app.
 
+use weft_app::trigger::http::Reuse;
 use weft_app::{Component, GrantOnUse, Name};
 
-use super::{Lowering, values};
+use super::{Lowering, limits, values};
 use crate::document::Table;
+use crate::problems::Problem;
 
 impl Lowering<'_> {
     pub(super) fn component(&mut self, name: Name, table: &Table) -> Component {
@@ -15,8 +17,30 @@ impl Lowering<'_> {
             grant_on_use: grant_on_use(table),
             limits: self.component_limits(table),
             links: self.links(&name, table),
+            reuse: self.reuse(table),
             name,
         }
+    }
+
+    fn reuse(&mut self, component: &Table) -> Reuse {
+        let mut reuse = Reuse::default();
+        let Some(table) = values::table(component, "reuse") else {
+            return reuse;
+        };
+        self.read(table, "requests", &mut reuse.requests_max, limits::parse_some);
+        self.read(table, "concurrent", &mut reuse.concurrent_max, limits::parse_some);
+        self.read(table, "idle", &mut reuse.idle_timeout, limits::parse_time);
+        if reuse.concurrent_max > reuse.requests_max
+            && let Some(concurrent) = table.get("concurrent")
+        {
+            let message = format!(
+                "{} at the same time are more than the {} that an instance answers at all",
+                reuse.concurrent_max, reuse.requests_max
+            );
+            self.problems
+                .push(Problem::error(message).at(&concurrent.node.span));
+        }
+        reuse
     }
 }
 

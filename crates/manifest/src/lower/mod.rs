@@ -6,6 +6,7 @@
 
 mod component;
 mod grants;
+mod http;
 mod limits;
 mod links;
 mod source;

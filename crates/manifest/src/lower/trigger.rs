@@ -8,11 +8,13 @@ use crate::problems::Problem;
 
 impl Lowering<'_> {
     pub(super) fn triggers(&mut self, root: &Table) -> Vec<Trigger> {
-        let command = values::table(root, "trigger").and_then(|table| values::table(table, "command"));
-        command
-            .and_then(|command| self.command(command))
-            .into_iter()
-            .collect()
+        let Some(table) = values::table(root, "trigger") else {
+            return Vec::new();
+        };
+        let command = values::table(table, "command").and_then(|command| self.command(command));
+        let http = values::table(table, "http").map(|http| self.http_trigger(http));
+        let http = http.map(|http| Trigger::Http(Box::new(http)));
+        command.into_iter().chain(http).collect()
     }
 
     fn command(&mut self, table: &Table) -> Option<Trigger> {

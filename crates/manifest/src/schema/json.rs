@@ -66,6 +66,7 @@ fn kind(of: &Kind) -> Object<String, Value> {
             let words: Vec<&str> = choices.iter().map(|choice| choice.word).collect();
             json!({ "enum": words })
         }
+        Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Whole => json!({ "minimum": 0, "type": "integer" }),
         Kind::Number => json!({ "minimum": 0, "type": "number" }),
         Kind::List(item) => json!({ "items": kind(item), "maxItems": ENTRIES_MAX, "type": "array" }),

@@ -2,6 +2,8 @@
 
 use weft_app::grant::GrantKind;
 
+pub(crate) use super::trigger_keys::TRIGGER;
+use super::trigger_keys::{COMMAND, HTTP, HTTP_LIMITS, LISTENER, ROUTE};
 use super::{Choice, Form, Key, Kind, Map, Presence, Table};
 use crate::bounds::{COMPONENTS_MAX, ENTRIES_MAX};
 use Presence::{Default, Required};
@@ -15,34 +17,39 @@ pub(crate) const TABLES: &[&Table] = &[
     &GRANTS,
     &LIMITS,
     &LINK,
+    &REUSE,
     &APP_LIMITS,
     &TRIGGER,
     &COMMAND,
+    &HTTP,
+    &LISTENER,
+    &ROUTE,
+    &HTTP_LIMITS,
 ];
 
-const NAME_PATTERN: &str = "^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$";
+pub(super) const NAME_PATTERN: &str = "^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$";
 
-const TEXT: Kind = Kind::Text(Form {
+pub(super) const TEXT: Kind = Kind::Text(Form {
     name: "text",
     pattern: None,
 });
-const PATH: Kind = Kind::Text(Form {
+pub(super) const PATH: Kind = Kind::Text(Form {
     name: "path",
     pattern: Some("."),
 });
-const NAME: Kind = Kind::Text(Form {
+pub(super) const NAME: Kind = Kind::Text(Form {
     name: "name",
     pattern: Some(NAME_PATTERN),
 });
 
-const SIZE: Kind = Kind::Either(&[
+pub(super) const SIZE: Kind = Kind::Either(&[
     Kind::Text(Form {
         name: "size",
         pattern: Some("^[0-9]+([.][0-9]+)? ?([KMGTkmgt]?[Bb]|[KMGTkmgt]([Ii][Bb])?)?$"),
     }),
     Kind::Whole,
 ]);
-const SIZE_OR_NONE: Kind = Kind::Either(&[
+pub(super) const SIZE_OR_NONE: Kind = Kind::Either(&[
     Kind::Text(Form {
         name: "size or `none`",
         pattern: Some("^(none|[0-9]+([.][0-9]+)? ?([KMGTkmgt]?[Bb]|[KMGTkmgt]([Ii][Bb])?)?)$"),
@@ -53,6 +60,13 @@ const TIME_OR_NONE: Kind = Kind::Either(&[
     Kind::Text(Form {
         name: "time or `none`",
         pattern: Some("^(none|[0-9]+([.][0-9]+)? ?(ns|us|µs|ms|s|m|min|h|d)?)$"),
+    }),
+    Kind::Number,
+]);
+pub(super) const TIME: Kind = Kind::Either(&[
+    Kind::Text(Form {
+        name: "time",
+        pattern: Some("^[0-9]+([.][0-9]+)? ?(ns|us|µs|ms|s|m|min|h|d)?$"),
     }),
     Kind::Number,
 ]);
@@ -120,7 +134,9 @@ pub(crate) const MANIFEST: Table = Table {
         Key {
             name: "trigger",
             kind: Kind::Table(&TRIGGER),
-            presence: Default("the one component that exports `wasi:cli/run` is run"),
+            presence: Default(
+                "the one component that exports `wasi:cli/run` is run, or else the one that exports a handler of HTTP answers",
+            ),
             doc: "What makes the app run.",
             example: "[trigger.command]\ncomponent = \"main\"",
         },
@@ -191,6 +207,13 @@ pub(crate) const COMPONENT: Table = Table {
             presence: Default("no import is satisfied by another component"),
             doc: "Which of its imports other components satisfy: an import on the left, the component that satisfies it on the right.\nThe left side is an interface with or without its version (`docs:markup/render@1.0.0`, `docs:markup/render`), a whole package (`docs:markup`), a plain name (`render`), or `*` for everything that the other component exports.\nA key with `:`, `/`, `@` or `*` stands in quotes.",
             example: "[component.main.links]\n\"docs:markup/render\" = \"parser\"",
+        },
+        Key {
+            name: "reuse",
+            kind: Kind::Table(&REUSE),
+            presence: Default("a fresh instance for every request"),
+            doc: "How long its instances live where a route of `[trigger.http]` leads to it.\nWith a fresh instance for every request, no request can see or spoil another's data; `reuse` gives that up for speed.",
+            example: "reuse = { requests = 128, idle = \"1s\" }",
         },
     ],
 };
@@ -451,6 +474,34 @@ pub(crate) const LINK: Table = Table {
     ],
 };
 
+pub(crate) const REUSE: Table = Table {
+    header: "[component.NAME.reuse]",
+    doc: "Instances of the component answer more than one HTTP request.\nWhat one request leaves behind in memory, the next one finds: for components that you trust with the data of all clients together, and only those.\nA trap or a limit ends an instance with all requests that it is answering; the next request gets a fresh one.",
+    keys: &[
+        Key {
+            name: "requests",
+            kind: Kind::Whole,
+            presence: Required,
+            doc: "Requests that one instance answers before it is replaced; 1 is a fresh instance for every request.",
+            example: "reuse = { requests = 128 }",
+        },
+        Key {
+            name: "concurrent",
+            kind: Kind::Whole,
+            presence: Default("`1`"),
+            doc: "Requests that one instance answers at the same time.\nMore than one is for components of WASI 0.3 only: those of 0.2 answer one after the other.",
+            example: "reuse = { requests = 128, concurrent = 16 }",
+        },
+        Key {
+            name: "idle",
+            kind: TIME,
+            presence: Default("`\"1s\"`"),
+            doc: "How long an instance is kept without a request.",
+            example: "reuse = { requests = 128, idle = \"10s\" }",
+        },
+    ],
+};
+
 pub(crate) const APP_LIMITS: Table = Table {
     header: "[limits]",
     doc: "What one run of the whole app may spend, all components together.\nThe words and defaults are those of the flags of `weft run` ([limits](limits.md)); `none` lifts a limit that allows it.",
@@ -510,39 +561,6 @@ pub(crate) const APP_LIMITS: Table = Table {
             presence: Default("`\"16GiB\"`"),
             doc: "Bytes written to standard output and standard error together.",
             example: "output-bytes = \"1MiB\"",
-        },
-    ],
-};
-
-pub(crate) const TRIGGER: Table = Table {
-    header: "[trigger]",
-    doc: "What makes the app run.",
-    keys: &[Key {
-        name: "command",
-        kind: Kind::Table(&COMMAND),
-        presence: Default("the one component that exports `wasi:cli/run` is run"),
-        doc: "The app is started by `weft run`, and one component's `wasi:cli/run` is called once.",
-        example: "[trigger.command]\ncomponent = \"main\"",
-    }],
-};
-
-pub(crate) const COMMAND: Table = Table {
-    header: "[trigger.command]",
-    doc: "The app is started by `weft run`, and the component's `wasi:cli/run` is called once.",
-    keys: &[
-        Key {
-            name: "component",
-            kind: NAME,
-            presence: Required,
-            doc: "The component that is run.",
-            example: "component = \"main\"",
-        },
-        Key {
-            name: "arguments",
-            kind: Kind::List(&TEXT),
-            presence: Default("`[]`"),
-            doc: "Arguments that stand before those of the command line.",
-            example: "arguments = [\"--fast\"]",
         },
     ],
 };

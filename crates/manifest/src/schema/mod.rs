@@ -6,6 +6,7 @@
 mod json;
 pub(crate) mod keys;
 mod reference;
+mod trigger_keys;
 
 use weft_app::grant::GrantKind;
 
@@ -47,6 +48,8 @@ pub(crate) enum Presence {
 pub(crate) enum Kind {
     Text(Form),
     Choice(&'static [Choice]),
+    /// `true` or `false`.
+    Boolean,
     /// A whole number, zero or more.
     Whole,
     /// Any number, zero or more.
@@ -101,6 +104,7 @@ impl Kind {
     pub(crate) fn expected(&self) -> String {
         match self {
             Self::Text(_) | Self::Choice(_) => "text in quotes".to_owned(),
+            Self::Boolean => "`true` or `false`".to_owned(),
             Self::Whole => "a whole number".to_owned(),
             Self::Number => "a number".to_owned(),
             Self::List(item) => format!("a list of {}", item.expected_many()),
@@ -117,9 +121,9 @@ impl Kind {
             Self::Text(_) | Self::Choice(_) => "texts in quotes",
             Self::Whole => "whole numbers",
             Self::Number => "numbers",
+            Self::Boolean | Self::Either(_) => "values",
             Self::List(_) => "lists",
             Self::Map(_) | Self::Table(_) => "tables",
-            Self::Either(_) => "values",
         }
     }
 }

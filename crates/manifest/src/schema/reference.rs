@@ -120,8 +120,13 @@ fn kind(of: &Kind) -> String {
                 .collect();
             words.join(" or ")
         }
+        Kind::Boolean => "`true` or `false`".to_owned(),
         Kind::Whole => "whole number".to_owned(),
         Kind::Number => "number".to_owned(),
+        Kind::List(Kind::Either(kinds)) => {
+            let items: Vec<String> = kinds.iter().map(kind).collect();
+            format!("list of these: {}", items.join(", or "))
+        }
         Kind::List(item) => format!("list of {}", kind(item)),
         Kind::Map(map) => match &map.value {
             Kind::Table(table) => format!("tables `{}`", table.header),

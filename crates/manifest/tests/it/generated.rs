@@ -73,11 +73,28 @@ fn place(section: &str, example: &str) -> String {
         "weft.toml" => format!("{main}{example}"),
         "[component.NAME]" if example.starts_with("source") => format!("[component.main]\n{example}"),
         "[component.NAME]" => format!("{main}{example}{parser}"),
+        "[component.NAME.source]" | "[component.NAME.reuse]" if !example.starts_with("source") => {
+            format!("{main}{example}")
+        }
         "[component.NAME.source]" => format!("[component.main]\n{example}"),
         "[component.NAME.links.\"IMPORT\"]" => format!("{main}[component.main.links]\n{example}{parser}"),
         "[trigger]" => format!("{main}{example}"),
         "[trigger.command]" if !example.starts_with("component") => {
             format!("{main}{header}\ncomponent = \"main\"\n{example}")
+        }
+        "[trigger.http.listen]" if !example.starts_with("address") => {
+            let files = ["certificate = \"c.pem\"\n", "key = \"k.pem\"\n"];
+            let others = files
+                .into_iter()
+                .filter(|line| line.split(' ').next() != example.split(' ').next());
+            let others: String = others.collect();
+            format!("{main}{header}\naddress = \"127.0.0.1:1\"\n{others}{example}")
+        }
+        "[trigger.http.route.ROUTE]" => {
+            let header = header.replace("ROUTE", "api");
+            let is_target = example.starts_with("component") || example.starts_with("files");
+            let target = if is_target { "" } else { "component = \"main\"\n" };
+            format!("{main}{header}\n{target}{example}")
         }
         _ => format!("{main}{header}\n{example}"),
     }

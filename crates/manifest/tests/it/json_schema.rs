@@ -41,6 +41,7 @@ fn refused(value: &Value, schema: &Value, path: &str) -> Vec<String> {
                     "object" => value.is_object(),
                     "array" => value.is_array(),
                     "string" => value.is_string(),
+                    "boolean" => value.is_boolean(),
                     "integer" => value.is_i64() || value.is_u64(),
                     "number" => value.is_number(),
                     other => panic!("a type that the validator does not know: {other}"),

@@ -82,3 +82,32 @@ fn any_key_and_value_is_found_by_its_path() {
     assert_eq!(underlined(positions.of_value(&file)), "13:19 \"parser.wasm\"");
     assert_eq!(underlined(positions.of(&KeyPath::default())), "nowhere");
 }
+
+#[test]
+fn routes_files_of_listeners_and_reuse_are_found() {
+    let text = "[component.main]\nsource = \"main.wasm\"\nreuse.requests = 2\n\
+                [trigger.http]\nlisten = [\"127.0.0.1:0\", { address = \"127.0.0.1:1\", certificate = \"c\", key = \"k\" }]\n\
+                [trigger.http.route.api]\nfiles = \"public\"\n";
+    let manifest = read(text).unwrap();
+    let at = &manifest.positions;
+    let http = &manifest.app.triggers[0];
+    let shown = |position: Option<weft_manifest::Position>| {
+        position.map_or("nowhere", |position| &text[position.start..position.end])
+    };
+    assert_eq!(shown(at.reuse(&name("main"))), "reuse");
+    assert_eq!(shown(at.route(http, 0)), "[trigger.http.route.api]");
+    assert_eq!(shown(at.listener_file(1, "key")), "\"k\"");
+    assert_eq!(shown(at.listener_file(0, "key")), "nowhere");
+
+    let text = "component.main.source = \"m\"\n[trigger.http]\ncomponent = \"main\"\n\
+                [trigger.http.listen]\naddress = \"127.0.0.1:1\"\ncertificate = \"c\"\nkey = \"k\"\n";
+    let manifest = read(text).unwrap();
+    let (at, http) = (&manifest.positions, &manifest.app.triggers[0]);
+    let shown = |position: Option<weft_manifest::Position>| {
+        position.map_or("nowhere", |position| &text[position.start..position.end])
+    };
+    assert_eq!(shown(at.route(http, 0)), "\"main\"");
+    assert_eq!(shown(at.route(http, 1)), "\"main\"");
+    assert_eq!(shown(at.listener_file(0, "certificate")), "\"c\"");
+    assert_eq!(shown(at.trigger(http)), "[trigger.http]");
+}

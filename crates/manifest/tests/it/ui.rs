@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use weft_app::{App, Component, ComponentLimits, GrantOnUse, Grants, Limits};
+use weft_app::trigger::http::{HttpLimits, Reuse, RouteTarget};
+use weft_app::{App, Component, ComponentLimits, GrantOnUse, Grants, HttpTrigger, Limits, Trigger};
 use weft_manifest::{Context, Diagnostic, Manifest, name_of_folder, parse};
 
 pub(crate) fn folder(kind: &str) -> PathBuf {
@@ -104,9 +105,47 @@ fn show(app: &App) -> String {
         show_component(&mut out, component);
     }
     for trigger in triggers {
-        let _ = writeln!(out, "trigger {trigger:?}");
+        match trigger {
+            Trigger::Http(http) => show_http(&mut out, http),
+            command => {
+                let _ = writeln!(out, "trigger {command:?}");
+            }
+        }
     }
     out
+}
+
+fn show_http(out: &mut String, http: &HttpTrigger) {
+    let HttpTrigger {
+        listeners,
+        admin,
+        routes,
+        limits,
+        access_log,
+    } = http;
+    let _ = writeln!(out, "trigger http, access log {access_log:?}");
+    for listener in listeners {
+        let _ = writeln!(out, "  listen {listener} {:?}", listener.tls);
+    }
+    if let Some(admin) = admin {
+        let _ = writeln!(out, "  admin {admin}");
+    }
+    for route in routes {
+        let target = match &route.target {
+            RouteTarget::Component(name) => format!("component {name}"),
+            RouteTarget::Files(folder) => format!("files {}", folder.display()),
+        };
+        let _ = writeln!(out, "  route {}: {route} -> {target}", route.name);
+        if let Some(requests) = route.requests_max {
+            let _ = writeln!(out, "    requests {requests}");
+        }
+        if let Some(timeout) = route.response_timeout {
+            let _ = writeln!(out, "    response timeout {timeout:?}");
+        }
+    }
+    if *limits != HttpLimits::default() {
+        let _ = writeln!(out, "  limits {limits:#?}");
+    }
 }
 
 fn show_component(out: &mut String, component: &Component) {
@@ -118,6 +157,7 @@ fn show_component(out: &mut String, component: &Component) {
         grant_on_use,
         limits,
         links,
+        reuse,
     } = component;
     let _ = writeln!(out, "component {name}\n  source {source:?}");
     if *grant_on_use != GrantOnUse::Refuse {
@@ -158,4 +198,5 @@ fn show_component(out: &mut String, component: &Component) {
     for link in links {
         line("link", true, link);
     }
+    line("reuse", *reuse != Reuse::default(), reuse);
 }

@@ -47,6 +47,15 @@ pub enum PatternError {
 }
 
 impl PathPattern {
+    /// Every path: `/*`.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            segments: Vec::new(),
+            open: true,
+        }
+    }
+
     /// Whether a path, without its query, is one of these.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
@@ -125,10 +134,7 @@ impl FromStr for PathPattern {
         }
         let (closed, open) = match path.strip_suffix('*') {
             Some("") => {
-                return Ok(Self {
-                    segments: Vec::new(),
-                    open: true,
-                });
+                return Ok(Self::everything());
             }
             Some(before) => (before.strip_suffix('/').ok_or_else(refused)?, true),
             None => (path, false),

@@ -5,6 +5,7 @@
 
 mod app;
 mod args;
+mod changes;
 mod commands;
 mod exit_code;
 mod flags;
@@ -15,6 +16,7 @@ mod output;
 mod report;
 mod serving;
 mod settings;
+mod site;
 mod watch;
 
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Serving until a signal says otherwise: starting the front, telling what happens, draining, reloading.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use weft_runtime::Engine;
 use weft_runtime::entry::http::Background;
 use weft_serve::{Ended, FaultPages, Notice, Server, Settings, Site};
 
+use crate::changes::Folder;
 use crate::exit_code::Code;
 use crate::flags::CompileArguments;
 use crate::output::Output;
@@ -47,11 +48,13 @@ pub(crate) fn background(engines: Vec<Engine>) -> Result<Background, Report> {
         .map_err(|error| Report::failed("cannot start threads").caused_by(error))
 }
 
-/// Serves until a signal ends it. `reload` makes what is to answer from then on.
+/// Serves until a signal ends it. `reload` makes what is to answer from then on; it is asked for when a signal says so,
+/// or when files change that are watched.
 pub(crate) fn serve(
     serving: Serving<'_>,
     watch: &Watch,
     output: &Output,
+    mut changes: Option<Folder>,
     mut reload: impl FnMut() -> Result<Site<Answers>, Report>,
 ) -> Result<Code, Report> {
     let Serving {
@@ -73,7 +76,7 @@ pub(crate) fn serve(
     let (wish, wishes) = mpsc::channel();
     watch.serving(wish.clone());
     on_hangup(wish)?;
-    let mut answers = site.handler.clone();
+    let mut site_now = site.clone();
     let server = Server::start(settings, site)
         .map_err(|error| Report::failed(format!("cannot serve `{name}`")).caused_by(error))?;
     for (address, encrypted) in server.addresses().iter().zip(encrypted) {
@@ -83,23 +86,34 @@ pub(crate) fn serve(
         output.note(&format!("health and numbers on {}", url(address, false)));
     }
     loop {
-        match wishes.recv_timeout(SWEEP) {
-            Err(RecvTimeoutError::Timeout) => answers.sweep(),
-            Ok(Wish::Reload) => match reload() {
-                Ok(site) => {
-                    let next = site.handler.clone();
-                    match server.swap(site) {
-                        Ok(_retiring) => {
-                            answers = next;
-                            server.reload_certificates();
-                            output.note(&format!("reloaded `{name}`"));
-                        }
-                        Err(error) => output.report(&not_reloaded(name).caused_by(error)),
-                    }
-                }
-                Err(report) => output.report(&report.within(not_reloaded(name))),
-            },
+        let is_wanted = match wishes.recv_timeout(SWEEP) {
+            Ok(Wish::Reload) => true,
             Ok(Wish::End) | Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                site_now.handler.sweep();
+                changes.as_mut().is_some_and(Folder::has_changed)
+            }
+        };
+        if !is_wanted {
+            continue;
+        }
+        let next = reload();
+        if let Some(changes) = &mut changes {
+            changes.settle();
+        }
+        match next.and_then(|next| swap(&server, next)) {
+            Ok(next) => {
+                site_now = next;
+                server.reload_certificates();
+                output.note(&format!("reloaded `{name}`"));
+            }
+            Err(report) => {
+                let report = report.within(not_reloaded(name));
+                output.report(&report);
+                if is_dev {
+                    show(&server, &site_now, &report);
+                }
+            }
         }
     }
     output.note("draining: requests in flight may finish, nothing more is accepted");
@@ -112,6 +126,17 @@ pub(crate) fn serve(
             Ok(Code::DONE)
         }
     }
+}
+
+/// As [`warm`], for a component that is in no file.
+pub(crate) fn warm_bytes(bytes: &[u8], compile: CompileArguments) -> Result<(), Report> {
+    let failed = |error: io::Error| Report::failed("cannot compile the changed app").caused_by(error);
+    let mut file = tempfile::Builder::new()
+        .suffix(".wasm")
+        .tempfile()
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    warm(file.path(), compile)
 }
 
 /// Compiles a program into the cache, in a process of its own.
@@ -131,6 +156,33 @@ pub(crate) fn warm(program: &Path, compile: CompileArguments) -> Result<(), Repo
     }
     let said = String::from_utf8_lossy(&compiled.stderr);
     Err(failed().caused_by(said.trim().trim_start_matches("error: ").to_owned()))
+}
+
+fn swap(server: &Server<Answers>, next: Site<Answers>) -> Result<Site<Answers>, Report> {
+    let retiring = server.swap(next.clone());
+    retiring.map_err(|error| Report::failed("the new routes cannot be used").caused_by(error))?;
+    Ok(next)
+}
+
+/// Lets every page say what is wrong with the new version, for whoever looks at the page and not at the terminal.
+fn show(server: &Server<Answers>, site: &Site<Answers>, report: &Report) {
+    let mut lines = vec![report.message.clone()];
+    lines.extend(report.causes.iter().cloned());
+    let broken = Site {
+        handler: site.handler.broken(&lines.join("\n")),
+        routes: site.routes.clone(),
+    };
+    // The routes are those that were there before, so that they can be used is known.
+    let _ = server.swap(broken);
+}
+
+/// Instances for which a pool must have room: as many as there can be requests, and those that wait for their next.
+pub(crate) fn instances(requests_max: Option<usize>) -> Result<u32, Report> {
+    let requests = u32::try_from(requests_max.unwrap_or(1024)).ok();
+    let instances = requests.and_then(|requests| requests.checked_add(64));
+    instances.filter(|instances| *instances <= 12_000).ok_or_else(|| {
+        Report::usage("so many requests at a time cannot be worked on").hint("at most 11936 at a time")
+    })
 }
 
 fn not_reloaded(name: &str) -> Report {

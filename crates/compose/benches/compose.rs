@@ -3,6 +3,7 @@
 //! `cargo bench --workspace --bench compose` prints the shortest of a few runs; the goal for each of the two is 50 ms.
 
 #![allow(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a bench prints, and stops at the first mistake"

@@ -238,7 +238,7 @@ fn answered(
         match route_door(context, route, name) {
             Ok(door) if doors.iter().any(|known| is_same(known, &door)) => {}
             Ok(door) => doors.push(door),
-            Err(reason) => problems.push(Problem::new(subject, reason)),
+            Err(reason) => problems.push(Problem::new(subject, *reason)),
         }
     }
     http
@@ -248,17 +248,17 @@ fn is_same(one: &Door, other: &Door) -> bool {
     one.component == other.component && one.kind == other.kind
 }
 
-fn route_door(context: &Context<'_>, route: &Route, name: &Name) -> Result<Door, Reason> {
+fn route_door(context: &Context<'_>, route: &Route, name: &Name) -> Result<Door, Box<Reason>> {
     let component = context.index(name).ok_or_else(|| Reason::UnknownTriggered {
         component: name.clone(),
     })?;
     match handling(context, component) {
         Handling::Here(handler, export) => Ok(http_door(component, handler, export)),
-        Handling::OtherVersions(export) => Err(handler_version(context, component, export)),
-        Handling::Nothing => Err(Reason::NotAHandler {
-            route: route.name.clone(),
-            component: name.clone(),
-        }),
+        Handling::OtherVersions(export) => Err(handler_version(context, component, export).into()),
+        Handling::Nothing => {
+            let (route, component) = (route.name.clone(), name.clone());
+            Err(Reason::NotAHandler { route, component }.into())
+        }
     }
 }
 

@@ -38,6 +38,11 @@ pub enum Answer {
     },
     /// The front itself, from files.
     Files,
+    /// Nobody: what should answer could not be put together.
+    Broken {
+        /// Why, for whoever develops the app.
+        detail: String,
+    },
 }
 
 impl Answers {
@@ -46,6 +51,20 @@ impl Answers {
     pub fn new(routes: Vec<Answer>) -> Self {
         Self {
             routes: routes.into(),
+        }
+    }
+
+    /// The same routes, each of which says what is wrong.
+    #[must_use]
+    pub fn broken(&self, detail: &str) -> Self {
+        let broken = |answer: &Answer| match answer {
+            Answer::Files => Answer::Files,
+            Answer::Component { .. } | Answer::Broken { .. } => Answer::Broken {
+                detail: detail.to_owned(),
+            },
+        };
+        Self {
+            routes: self.routes.iter().map(broken).collect(),
         }
     }
 
@@ -67,11 +86,12 @@ impl Handler for Answers {
         request: Request<RequestBody>,
         about: &About,
     ) -> Result<Response<AnswerBody>, Fault> {
-        let Some(Answer::Component { name, program }) = self.routes.get(about.route) else {
-            return Err(Fault {
-                kind: FaultKind::Platform,
-                detail: format!("route {} has no component", about.route),
-            });
+        let (name, program) = match self.routes.get(about.route) {
+            Some(Answer::Component { name, program }) => (name, program),
+            Some(Answer::Broken { detail }) => return Err(platform(detail.clone())),
+            Some(Answer::Files) | None => {
+                return Err(platform(format!("route {} has no component", about.route)));
+            }
         };
         let transport = if about.encrypted {
             Transport::Encrypted
@@ -144,6 +164,13 @@ impl Body for ForGuest {
 
     fn size_hint(&self) -> SizeHint {
         self.0.size_hint()
+    }
+}
+
+fn platform(detail: String) -> Fault {
+    Fault {
+        kind: FaultKind::Platform,
+        detail,
     }
 }
 

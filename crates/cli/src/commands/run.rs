@@ -152,7 +152,7 @@ fn run_as_app(
         compile: arguments.compile,
         use_cache: !arguments.no_cache,
         observe: &arguments.observe,
-        serves: false,
+        serves: None,
     };
     up::run_app(&run, settings, output)
 }

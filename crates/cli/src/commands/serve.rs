@@ -92,7 +92,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         site,
         is_dev: arguments.serving.is_dev(),
     };
-    serving::serve(serving, &watch, output, || loader.reload(&background))
+    serving::serve(serving, &watch, output, None, || loader.reload(&background))
 }
 
 /// Everything that makes a site of a file.
@@ -108,12 +108,7 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn load(&self) -> Result<Program, Report> {
         let arguments = self.arguments;
-        let requests = u32::try_from(arguments.serving.limits()?.requests_max);
-        let instances_max = requests
-            .ok()
-            .and_then(|requests| requests.checked_add(64))
-            .filter(|instances| *instances <= 12_000)
-            .ok_or_else(|| Report::usage("`--requests` is too large").hint("at most 11936 at a time"))?;
+        let instances_max = serving::instances(Some(arguments.serving.limits()?.requests_max))?;
         let options = LoadOptions {
             profile: Profile::Serving(Concurrency::Off),
             engine: EngineOptions {

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use weft_app::grant::ClockGrant;
+use weft_app::trigger::http::HttpTrigger;
 use weft_app::{App, Trigger};
 use weft_compose::{EntryKind, Fused};
 use weft_inspect::kind::Kind;
-use weft_node::Assembled;
+use weft_node::{Assembled, Opened};
 use weft_runtime::denial::DenialLog;
 use weft_runtime::entry::{self, Entry, Observe};
 use weft_runtime::{Concurrency, EngineOptions, Imports, PrincipalSetup, Profile, Setup, Stop, Thread};
@@ -21,15 +22,17 @@ use crate::load::{self, LoadOptions};
 use crate::output::Output;
 use crate::report::Report;
 use crate::settings::Settings;
+use crate::site::{self, AppServer};
 use crate::watch::Watch;
 
 const EXAMPLES: &str = "Examples:
   weft up
   weft up examples/report -- --title Numbers
+  weft up --watch --dev examples/guestbook
 
 What the app may use and spend stands in its manifest (docs/manifest.md); `weft check` says what that comes to.";
 
-/// Run an app in the foreground: the component that its trigger names, with everything it is linked to.
+/// Run an app in the foreground: answer the requests that it is there for, or run the component that its trigger names.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -47,8 +50,23 @@ pub(crate) struct Arguments {
     #[arg(long, help_heading = "Compilation")]
     no_cache: bool,
 
+    /// Build and swap in what changes in the app's folder, while it serves.
+    #[arg(long, help_heading = "Serving")]
+    watch: bool,
+
+    /// Tell clients in full what went wrong. For whoever develops the app, never for strangers.
+    #[arg(long, help_heading = "Serving")]
+    dev: bool,
+
     #[command(flatten)]
     observe: ObserveArguments,
+}
+
+/// How an app is served.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Serves {
+    watches: bool,
+    is_dev: bool,
 }
 
 /// Everything that decides about the run of an app beside its manifest.
@@ -59,8 +77,8 @@ pub(crate) struct Run<'a> {
     pub(crate) compile: CompileArguments,
     pub(crate) use_cache: bool,
     pub(crate) observe: &'a ObserveArguments,
-    /// Whether requests are to be answered where the app answers some.
-    pub(crate) serves: bool,
+    /// How requests are to be answered, where the app answers some; only its command is run where there is nothing.
+    pub(crate) serves: Option<Serves>,
 }
 
 pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) -> Result<Code, Report> {
@@ -70,7 +88,10 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         compile: arguments.compile,
         use_cache: !arguments.no_cache,
         observe: &arguments.observe,
-        serves: true,
+        serves: Some(Serves {
+            watches: arguments.watch,
+            is_dev: arguments.dev,
+        }),
     };
     run_app(&run, settings, output)
 }
@@ -81,7 +102,17 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
     let arguments = text_arguments(run.arguments)?;
     let assembled = app::assemble(&opened, output)?;
     let app = opened.app();
-    let (entry, fused) = command(&assembled, run.serves)?;
+    if let Some(serves) = run.serves {
+        if let Some(http) = site::trigger(&assembled) {
+            return serve(run, serves, (&opened, &assembled, http), settings, output);
+        }
+        if serves.watches || serves.is_dev {
+            return Err(Report::usage(
+                "`--watch` and `--dev` are for apps that answer requests, and this one is a command",
+            ));
+        }
+    }
+    let (entry, fused) = command(&assembled)?;
     let (main, imports) = (entry.component, app::imports(entry, fused));
     let stop = Stop::new();
     let watch = Watch::start(stop.clone(), *output)?;
@@ -126,29 +157,42 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
     }
 }
 
-/// What is run: the way into the app that is its command, and the component that it became.
-fn command(assembled: &Assembled, serves: bool) -> Result<(&weft_compose::Entry, &Fused), Report> {
-    let plan = &assembled.planned.plan;
-    let answers = plan
-        .triggers()
-        .iter()
-        .any(|trigger| matches!(trigger, Trigger::Http(_)));
-    let command = assembled
-        .entries()
-        .find(|(entry, _)| entry.kind == EntryKind::Command);
-    match command {
-        Some((entry, fused)) if !(serves && answers) => Ok((entry, fused)),
-        Some(_) => Err(not_served().hint("`weft run` runs the app's command")),
-        None if serves => Err(not_served().hint(
-            "`weft compose --standard -o app.wasm` writes one component of what is entered, and `weft serve app.wasm` serves it",
-        )),
-        None => Err(Report::failed("the app answers HTTP requests and has no command to run")
-            .hint("`weft up` is for apps that answer requests")),
+fn serve(
+    run: &Run<'_>,
+    serves: Serves,
+    (opened, assembled, http): (&Opened, &Assembled, &HttpTrigger),
+    settings: &Settings,
+    output: &Output,
+) -> Result<Code, Report> {
+    if !run.arguments.is_empty() {
+        return Err(Report::usage("an app that answers requests takes no arguments"));
     }
+    if run.observe.is_wanted() {
+        return Err(Report::usage(
+            "profiles and core dumps are made of runs, and this app answers requests",
+        ));
+    }
+    let server = AppServer {
+        path: run.app,
+        compile: run.compile,
+        use_cache: run.use_cache,
+        watches: serves.watches,
+        is_dev: serves.is_dev,
+        settings,
+        output,
+    };
+    server.serve(opened, assembled, http)
 }
 
-fn not_served() -> Report {
-    Report::failed("the app answers HTTP requests, and serving is not built into this revision of `weft` yet")
+/// What is run: the way into the app that is its command, and the component that it became.
+fn command(assembled: &Assembled) -> Result<(&weft_compose::Entry, &Fused), Report> {
+    let mut entries = assembled.entries();
+    entries
+        .find(|(entry, _)| entry.kind == EntryKind::Command)
+        .ok_or_else(|| {
+            Report::failed("the app answers HTTP requests and has no command to run")
+                .hint("`weft up` is for apps that answer requests")
+        })
 }
 
 fn text_arguments(arguments: &[OsString]) -> Result<Vec<String>, Report> {

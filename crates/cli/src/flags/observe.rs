@@ -45,6 +45,11 @@ impl ObserveArguments {
         }
     }
 
+    /// Whether anything of a run is to be written.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.samples() || self.wants_core_dump()
+    }
+
     /// Whether somebody asked for a core dump.
     pub(crate) fn wants_core_dump(&self) -> bool {
         self.coredump.is_some()

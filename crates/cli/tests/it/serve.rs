@@ -16,7 +16,7 @@ const GUESTS: [&str; 2] = ["web", "web_p3"];
 
 /// A served program.
 pub(crate) struct Served {
-    running: Running,
+    pub(crate) running: Running,
     address: String,
 }
 
@@ -30,7 +30,7 @@ impl Served {
         Self::listening(running)
     }
 
-    fn listening(mut running: Running) -> Self {
+    pub(crate) fn listening(mut running: Running) -> Self {
         running.wait_for_stderr("on http://");
         running.wait_for_stderr("\n");
         let said = running.stderr();
@@ -51,7 +51,7 @@ impl Served {
         ))
     }
 
-    fn send(&self, request: &str) -> Response {
+    pub(crate) fn send(&self, request: &str) -> Response {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).unwrap();
         Response::read(stream)
@@ -282,7 +282,7 @@ fn a_changed_program_is_swapped_in_without_losing_a_request() {
 }
 
 /// The smallest guest, with other words of the same length.
-fn source(words: &str) -> String {
+pub(crate) fn source(words: &str) -> String {
     assert_eq!(words.len(), 11);
     let text = include_str!("../../../../guests/wat/http-hello.wat");
     text.replace("\"hello world\"", &format!("\"{words}\""))

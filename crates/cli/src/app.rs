@@ -37,16 +37,21 @@ pub(crate) fn open(path: &Path, output: &Output) -> Result<Opened, Report> {
 pub(crate) fn report(failure: Failure, output: &Output) -> Report {
     match failure {
         Failure::Problems { file, text, problems } => {
+            let mut told = Vec::new();
             for problem in &problems {
                 let is_error = problem.severity == Severity::Error;
-                output.diagnostic(&problem.render(&file.display().to_string(), &text), is_error);
+                let drawn = problem.render(&file.display().to_string(), &text);
+                output.diagnostic(&drawn, is_error);
+                told.push(drawn);
             }
             let errors = problems
                 .iter()
                 .filter(|problem| problem.severity == Severity::Error)
                 .count();
             let plural = if errors == 1 { "" } else { "s" };
-            Report::usage(format!("`{}` has {errors} problem{plural}", file.display()))
+            let mut report = Report::usage(format!("`{}` has {errors} problem{plural}", file.display()));
+            report.told = told;
+            report
         }
         Failure::NoManifest { .. } => Report::usage(failure.to_string())
             .hint("name the app's folder or its manifest, or begin one with `weft new NAME`"),

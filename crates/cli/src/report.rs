@@ -19,6 +19,8 @@ pub(crate) struct Report {
     pub(crate) trap: Option<Box<TrapReport>>,
     /// What would help.
     pub(crate) hints: Vec<String>,
+    /// What was told before it already, for those who see only the report.
+    pub(crate) told: Vec<String>,
 }
 
 impl Report {
@@ -29,6 +31,7 @@ impl Report {
             causes: Vec::new(),
             trap: None,
             hints: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -63,6 +66,7 @@ impl Report {
         larger.causes.extend(self.causes);
         larger.trap = self.trap;
         larger.hints.extend(self.hints);
+        larger.told.extend(self.told);
         larger
     }
 

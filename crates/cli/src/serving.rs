@@ -167,7 +167,7 @@ fn swap(server: &Server<Answers>, next: Site<Answers>) -> Result<Site<Answers>, 
 /// Lets every page say what is wrong with the new version, for whoever looks at the page and not at the terminal.
 fn show(server: &Server<Answers>, site: &Site<Answers>, report: &Report) {
     let mut lines = vec![report.message.clone()];
-    lines.extend(report.causes.iter().cloned());
+    lines.extend(report.causes.iter().chain(&report.told).cloned());
     let broken = Site {
         handler: site.handler.broken(&lines.join("\n")),
         routes: site.routes.clone(),

@@ -80,15 +80,14 @@ fn a_program_in_rust_shows_what_a_parser_in_c_has_read() {
 #[test]
 fn a_parser_with_no_grant_can_do_nothing_at_worst() {
     let Some(check) = report("check") else { return };
-    // `check` builds what is missing.
-    let outcome = check.args(["--explain", "parser"]).run().with_code(0);
+    let outcome = check.args(["--build", "--explain", "parser"]).run().with_code(0);
     assert_eq!(
         outcome.stdout(),
         "what `parser` could do at worst\n  by itself\n    nothing of the host\n  within its limits\n    \
-         32 MiB for each memory, 100000 elements for each table\n"
+         32 MiB of memory\n    100000 elements of tables\n"
     );
     let Some(graph) = report("graph") else { return };
-    let drawn = graph.run().with_code(0).stdout();
+    let drawn = graph.arg("--build").run().with_code(0).stdout();
     assert!(drawn.contains("└─ parser\n     memory 32 MiB"), "{drawn}");
 }
 
@@ -299,4 +298,89 @@ fn sixty_four_mebibytes_flow_over_links_of_0_3_through_components_of_two() {
         write!(expected, "{number:>6}  {line}").unwrap();
     }
     assert!(pushed.output == expected, "{} bytes", pushed.output.len());
+}
+
+/// The guestbook on a port of its own, with a book that nobody has written in.
+fn guestbook() -> (Scratch, crate::serve::Served) {
+    let scratch = Scratch::new();
+    let from = folder("guestbook");
+    for file in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "book/Cargo.toml",
+        "book/src/lib.rs",
+        "public/index.html",
+        "public/style.css",
+        "public/book.js",
+    ] {
+        scratch.file(file, fs_err::read(from.join(file)).unwrap());
+    }
+    let manifest = fs_err::read_to_string(from.join("weft.toml")).unwrap();
+    scratch.file("weft.toml", manifest.replace("127.0.0.1:8080", "127.0.0.1:0"));
+    scratch.folder("entries");
+    let up = crate::with_rust(crate::weft().arg("up").arg(scratch.path()));
+    let served = crate::serve::Served::listening(up.start());
+    (scratch, served)
+}
+
+#[test]
+fn a_guestbook_keeps_what_visitors_write() {
+    let (scratch, served) = guestbook();
+    assert!(served.get("/").body.contains("<h1>Guestbook</h1>"));
+    assert_eq!(served.get("/api/entries").body, "");
+    let sign = |text: &str| {
+        served.send(&format!(
+            "POST /api/entries HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
+            text.len()
+        ))
+    };
+    assert_eq!(sign("  Ada was\nhere ").status, 201);
+    assert_eq!(sign(" \n").status, 400);
+    assert_eq!(sign(&"x".repeat(20_000)).status, 413);
+    assert!(served.get("/api/entries").body.contains("Ada was here\n"));
+    assert_eq!(scratch.read("entries/entries.txt"), "Ada was here\n");
+    assert_eq!(served.get("/../weft.toml").status, 404);
+    served.end().with_code(0);
+}
+
+#[test]
+fn a_browser_shows_the_guestbook_and_entries_only_as_text() {
+    let Some(browser) = ["chromium", "chromium-browser", "google-chrome"]
+        .into_iter()
+        .find(|name| std::process::Command::new(name).arg("--version").output().is_ok())
+    else {
+        eprintln!("skipped: there is no Chromium to look with");
+        return;
+    };
+    let (scratch, served) = guestbook();
+    scratch.file(
+        "entries/entries.txt",
+        "Ada was here\n<b onclick=alert(1)>Mallory</b>\n",
+    );
+    let profile = scratch.folder("profile");
+    let page = std::process::Command::new(browser)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+        ])
+        .args([
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ])
+        .args(["--virtual-time-budget=10000", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(format!("http://{}/", served.address))
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&page.stdout);
+    assert!(shown.contains("<li>Ada was here</li>"), "{shown}");
+    assert!(
+        shown.contains("<li>&lt;b onclick=alert(1)&gt;Mallory&lt;/b&gt;</li>"),
+        "{shown}"
+    );
+    served.end().with_code(0);
 }

@@ -17,7 +17,7 @@ const GUESTS: [&str; 2] = ["web", "web_p3"];
 /// A served program.
 pub(crate) struct Served {
     pub(crate) running: Running,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Served {

@@ -264,16 +264,27 @@ fn load_artifact(input: &Input, options: LoadOptions, settings: &Settings) -> Re
     let MadeFor {
         profile: made_for,
         inlining,
+        interruption,
     } = sealed.made_for().map_err(|error| refuse().caused_by(error))?;
     if made_for.with_concurrency(Concurrency::On) != options.profile.with_concurrency(Concurrency::On) {
         return Err(refuse()
             .caused_by(format!("it was compiled for profile `{}`", made_for.name()))
             .hint("run the WebAssembly it was made from, or compile it with the flags of this run"));
     }
+    if options
+        .engine
+        .interruption
+        .is_some_and(|asked| asked != interruption)
+    {
+        return Err(refuse()
+            .caused_by(format!("it was compiled with `--interruption {interruption}`"))
+            .hint("run the WebAssembly it was made from, or compile it with the flags of this run"));
+    }
     let engine = new_engine(
         made_for,
         EngineOptions {
             inlining,
+            interruption: Some(interruption),
             ..options.engine
         },
     )?;

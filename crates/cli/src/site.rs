@@ -172,6 +172,7 @@ impl AppServer<'_> {
             engine: EngineOptions {
                 stack_bytes_max: app.limits.stack_bytes_max,
                 instances_max: serving::instances(requests)?,
+                interruption: self.compile.interruption,
                 ..EngineOptions::default()
             },
             compile: self.compile.bounds(),

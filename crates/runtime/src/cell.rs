@@ -16,6 +16,7 @@ use crate::denial::DenialLog;
 use crate::engine::Engine;
 use crate::entry::http::Pressure;
 use crate::error::SetupError;
+use crate::interruption::{self, Lookout};
 use crate::link::{DenyHttp, Imports, ScopedImport};
 use crate::network::NetworkPolicy;
 use crate::output::{Channel, CountedOutput, OutputAllowance};
@@ -85,6 +86,7 @@ pub(crate) struct Cell {
     table: ResourceTable,
     pub(crate) budget: Budget,
     pub(crate) stop: Stop,
+    pub(crate) lookout: Lookout,
     pub(crate) sampler: Option<Sampler>,
     /// Where the ticks are noted that end while the guest computes.
     pub(crate) pressure: Pressure,
@@ -137,7 +139,7 @@ pub(crate) fn open(engine: &Engine, setup: Setup) -> Result<Store<Cell>, SetupEr
     let limits = setup.limits.clone();
     let cell = build(setup)?;
     let mut store = Store::new(engine.wasmtime(), cell);
-    store.limiter(|cell| &mut cell.budget);
+    interruption::attach(engine, &mut store);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
     store.set_max_component_handles(limits.handles_max.saturating_add(SPARE_HANDLES));
     if engine.counts_fuel() {
@@ -175,6 +177,7 @@ fn build(setup: Setup) -> Result<Cell, SetupError> {
         table,
         budget: Budget::new(&limits, heap_bytes_max),
         stop,
+        lookout: Lookout::default(),
         sampler: None,
         pressure: Pressure::default(),
     })

@@ -7,10 +7,13 @@
 //! the [compatibility hash](Engine::compatibility) covers every setting that changes code.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::error::EngineError;
+use crate::interruption::Interruption;
 
 /// The version of the engine beneath, for people to read.
 pub const VERSION: &str = "wasmtime 48.0.8";
@@ -24,7 +27,7 @@ pub enum Profile {
     Metered(Concurrency),
     /// One guest that is looked at from time to time: loops and calls check an epoch.
     Sampled(Concurrency),
-    /// Many guests that share threads: instances from a pool, and epoch checks so that none holds a thread.
+    /// Many guests that share threads: instances from a pool, and code that counts so that none holds a thread.
     Serving(Concurrency),
 }
 
@@ -81,6 +84,20 @@ impl Profile {
             .find(|profile| profile.name() == name)
     }
 
+    /// What makes guests look up unless something else is asked for.
+    pub fn interruption(self) -> Interruption {
+        match self {
+            Self::Command(_) | Self::Metered(_) => Interruption::None,
+            Self::Sampled(_) => Interruption::Epochs,
+            Self::Serving(_) => Interruption::Counted,
+        }
+    }
+
+    /// Whether guests can be made to look up in this way: stacks are sampled when an epoch ends.
+    pub fn allows(self, interruption: Interruption) -> bool {
+        !matches!(self, Self::Sampled(_)) || interruption == Interruption::Epochs
+    }
+
     /// Whether asynchronous components run under this profile.
     pub fn concurrency(self) -> Concurrency {
         match self {
@@ -129,6 +146,8 @@ pub struct EngineOptions {
     pub core_dumps: bool,
     /// Instances that a profile with a pool has room for at a time.
     pub instances_max: u32,
+    /// What makes guests look up; `None` is what the profile has. Artifacts run only on an engine of the same choice.
+    pub interruption: Option<Interruption>,
 }
 
 impl Default for EngineOptions {
@@ -138,6 +157,7 @@ impl Default for EngineOptions {
             stack_bytes_max: weft_app::Limits::default().stack_bytes_max,
             core_dumps: false,
             instances_max: 1024,
+            interruption: None,
         }
     }
 }
@@ -147,12 +167,16 @@ impl Default for EngineOptions {
 pub struct Engine {
     inner: wasmtime::Engine,
     profile: Profile,
+    interruption: Interruption,
+    /// How often [`Engine::advance_epoch`] was called.
+    ticks: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
             .field("profile", &self.profile)
+            .field("interruption", &self.interruption)
             .finish_non_exhaustive()
     }
 }
@@ -161,14 +185,26 @@ impl Engine {
     /// Sets up an engine for a purpose.
     ///
     /// # Errors
-    /// When the machine cannot give what the profile needs, such as address space for a pool.
+    /// When the machine cannot give what the profile needs, such as address space for a pool, or when stacks are to be
+    /// sampled without epochs.
     pub fn new(profile: Profile, options: EngineOptions) -> Result<Self, EngineError> {
-        let config = configure(profile, options);
-        let inner = wasmtime::Engine::new(&config).map_err(|source| EngineError {
+        let interruption = options.interruption.unwrap_or(profile.interruption());
+        let error = |source| EngineError {
             profile: profile.name(),
-            source: source.into(),
-        })?;
-        Ok(Self { inner, profile })
+            source,
+        };
+        if !profile.allows(interruption) {
+            let why = "stacks are taken when an epoch ends, so interruption must be `epochs`";
+            return Err(error(anyhow::Error::msg(why)));
+        }
+        let config = configure(profile, options, interruption);
+        let inner = wasmtime::Engine::new(&config).map_err(|source| error(source.into()))?;
+        Ok(Self {
+            inner,
+            profile,
+            interruption,
+            ticks: Arc::default(),
+        })
     }
 
     /// What the engine is for.
@@ -182,6 +218,8 @@ impl Engine {
         // `DefaultHasher::new()` starts from fixed keys: the number is the same in every process.
         let mut hasher = DefaultHasher::new();
         self.inner.precompile_compatibility_hash().hash(&mut hasher);
+        self.interruption.hash(&mut hasher);
+        weft_countdown::VERSION.hash(&mut hasher);
         hasher.finish()
     }
 
@@ -190,15 +228,25 @@ impl Engine {
         wasmtime::Engine::same(&self.inner, &other.inner)
     }
 
-    /// Ends the current epoch: guests under an epoch-checking profile look up at their next loop or call.
-    /// Safe to call from any thread; does nothing to guests of other profiles.
+    /// Ends the current epoch, or tick: guests that can be interrupted look up soon, and give their thread back when
+    /// they have computed for a whole one. Safe to call from any thread; does nothing to guests that cannot.
     pub fn advance_epoch(&self) {
+        self.ticks.fetch_add(1, Ordering::Relaxed);
         self.inner.increment_epoch();
     }
 
     /// Whether guests look up when an epoch ends.
     pub fn checks_epochs(&self) -> bool {
-        matches!(self.profile, Profile::Sampled(_) | Profile::Serving(_))
+        self.interruption == Interruption::Epochs
+    }
+
+    /// What makes guests look up.
+    pub fn interruption(&self) -> Interruption {
+        self.interruption
+    }
+
+    pub(crate) fn ticks(&self) -> Arc<AtomicU64> {
+        self.ticks.clone()
     }
 
     /// Whether guests pay fuel.
@@ -212,12 +260,22 @@ impl Engine {
     }
 }
 
-fn configure(profile: Profile, options: EngineOptions) -> Config {
+fn configure(profile: Profile, options: EngineOptions, interruption: Interruption) -> Config {
     let mut config = Config::new();
     language(&mut config, profile.concurrency());
     code(&mut config, options.inlining);
     diagnostics(&mut config, options);
     stacks(&mut config, options.stack_bytes_max);
+    match interruption {
+        Interruption::None => {}
+        // The code says which of its branches are hardly ever taken.
+        Interruption::Counted => {
+            config.wasm_branch_hinting(true);
+        }
+        Interruption::Epochs => {
+            config.epoch_interruption(true);
+        }
+    }
     match profile {
         // Tables filled when they are made spare every indirect call a check.
         Profile::Command(_) => {
@@ -231,12 +289,10 @@ fn configure(profile: Profile, options: EngineOptions) -> Config {
                 .relaxed_simd_deterministic(true);
         }
         Profile::Sampled(_) => {
-            config.epoch_interruption(true);
             // Inlined functions are missing from stacks, and so from profiles.
             config.compiler_inlining(wasmtime::Inlining::No);
         }
         Profile::Serving(_) => {
-            config.epoch_interruption(true);
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options.instances_max)));
         }
     }

@@ -144,11 +144,6 @@ impl Prepared {
                 thread: Thread::Own,
             },
         )?;
-        if self.engine.checks_epochs() {
-            // The deadline of a new store has passed already.
-            store.set_epoch_deadline(1);
-            store.epoch_deadline_async_yield_and_update(1);
-        }
         let failed = |error: wasmtime::Error| PrepareError::Instantiate(error.into());
         let instance = self.linked.instantiate_async(&mut store).await.map_err(failed)?;
         Ok(Live { store, instance })

@@ -8,6 +8,7 @@ use wasmtime::{Module, Precompiled};
 
 use crate::engine::{Concurrency, Engine};
 use crate::error::LoadError;
+use crate::interruption::Interruption;
 use crate::precompiled::{self, Vouched};
 use crate::seal::{SealKey, Sealed};
 
@@ -57,6 +58,13 @@ impl Program {
     /// None of its own on time and memory: callers bound the process or thread that compiles.
     pub fn compile(engine: &Engine, wasm: &[u8]) -> Result<Self, LoadError> {
         let compile = |error: wasmtime::Error| LoadError::Compile(error.into());
+        let counted = match engine.interruption() {
+            Interruption::Counted => {
+                Some(weft_countdown::rewrite(wasm).map_err(|error| LoadError::Compile(error.into()))?)
+            }
+            Interruption::None | Interruption::Epochs => None,
+        };
+        let wasm = counted.as_deref().unwrap_or(wasm);
         let code = if is_component(wasm) {
             Code::Component(Component::from_binary(engine.wasmtime(), wasm).map_err(compile)?)
         } else {

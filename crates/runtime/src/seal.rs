@@ -5,14 +5,15 @@
 //! when the seal fits. An artifact from elsewhere runs only when the user says so explicitly.
 //!
 //! Layout: the engine's artifact, then a trailer of fixed length: profile name (23 bytes, zero-padded), whether
-//! functions were inlined (1), BLAKE3
-//! of the WebAssembly it was made from (32), keyed BLAKE3 of everything before this field (32), plain BLAKE3
-//! of the same (32), length of the artifact (8, little-endian), magic and version (8).
+//! functions were inlined and what interrupts guests (1), BLAKE3 of the WebAssembly it was made from (32), keyed
+//! BLAKE3 of everything before this field (32), plain BLAKE3 of the same (32), length of the artifact (8,
+//! little-endian), magic and version (8).
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::engine::{Inlining, Profile};
+use crate::interruption::Interruption;
 
 const MAGIC: &[u8; 8] = b"WEFTART1";
 const NAME_BYTES: usize = 23;
@@ -129,6 +130,27 @@ pub struct MadeFor {
     pub profile: Profile,
     /// Whether it inlines.
     pub inlining: Inlining,
+    /// What makes its guests look up.
+    pub interruption: Interruption,
+}
+
+/// Bits of the byte that holds an engine's choices besides its profile.
+const INLINES: u8 = 1;
+const COUNTED: u8 = 2;
+const EPOCHS: u8 = 4;
+
+fn options(made_for: MadeFor) -> u8 {
+    let inlines = if made_for.inlining == Inlining::On {
+        INLINES
+    } else {
+        0
+    };
+    let interruption = match made_for.interruption {
+        Interruption::None => 0,
+        Interruption::Counted => COUNTED,
+        Interruption::Epochs => EPOCHS,
+    };
+    inlines | interruption
 }
 
 /// An artifact with its trailer read.
@@ -142,7 +164,7 @@ pub struct Sealed<'a> {
     keyed: blake3::Hash,
     plain: blake3::Hash,
     profile_name: &'a [u8],
-    inlined: u8,
+    options: u8,
 }
 
 /// Seals an artifact that was made from `source`: appends the trailer.
@@ -154,7 +176,7 @@ pub fn seal(artifact: Vec<u8>, made_for: MadeFor, source: &[u8], key: &SealKey) 
     }
     let mut sealed = artifact;
     sealed.extend_from_slice(&name);
-    sealed.push(u8::from(made_for.inlining == Inlining::On));
+    sealed.push(options(made_for));
     sealed.extend_from_slice(blake3::hash(source).as_bytes());
     let keyed = blake3::keyed_hash(&key.0, &sealed);
     let plain = blake3::hash(&sealed);
@@ -169,7 +191,7 @@ pub fn seal(artifact: Vec<u8>, made_for: MadeFor, source: &[u8], key: &SealKey) 
 pub fn read(bytes: &[u8]) -> Option<Sealed<'_>> {
     let (body, trailer) = bytes.split_at_checked(bytes.len().checked_sub(TRAILER_BYTES)?)?;
     let (profile_name, rest) = trailer.split_at_checked(NAME_BYTES)?;
-    let (&inlined, rest) = rest.split_first()?;
+    let (&options, rest) = rest.split_first()?;
     let (source, rest) = rest.split_first_chunk::<HASH_BYTES>()?;
     let (keyed, rest) = rest.split_first_chunk::<HASH_BYTES>()?;
     let (plain, rest) = rest.split_first_chunk::<HASH_BYTES>()?;
@@ -184,7 +206,7 @@ pub fn read(bytes: &[u8]) -> Option<Sealed<'_>> {
         keyed: blake3::Hash::from_bytes(*keyed),
         plain: blake3::Hash::from_bytes(*plain),
         profile_name,
-        inlined,
+        options,
     })
 }
 
@@ -200,10 +222,15 @@ impl Sealed<'_> {
             .ok_or_else(|| SealError::UnknownProfile(name.escape_default().to_string()))?;
         Ok(MadeFor {
             profile,
-            inlining: if self.inlined == 1 {
+            inlining: if self.options & INLINES != 0 {
                 Inlining::On
             } else {
                 Inlining::Off
+            },
+            interruption: match self.options & !INLINES {
+                COUNTED => Interruption::Counted,
+                EPOCHS => Interruption::Epochs,
+                _ => Interruption::None,
             },
         })
     }

@@ -7,7 +7,7 @@ use weft_inspect::text::to_binary;
 use weft_runtime::error::LoadError;
 use weft_runtime::program::Trust;
 use weft_runtime::seal::{self, MadeFor, SealError, SealKey, Sealed};
-use weft_runtime::{Concurrency, Engine, EngineOptions, Inlining, Profile, Program};
+use weft_runtime::{Concurrency, Engine, EngineOptions, Inlining, Interruption, Profile, Program};
 
 /// The longest file that edits may grow to.
 const FILE_BYTES_MAX: usize = 1 << 20;
@@ -15,6 +15,7 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 const MADE_FOR: MadeFor = MadeFor {
     profile: Profile::Command(Concurrency::Off),
     inlining: Inlining::On,
+    interruption: Interruption::None,
 };
 
 /// What is made once: an engine, its key, somebody else's key, and an artifact that the engine would run.

@@ -29,17 +29,33 @@ pub(super) struct Programs {
 #[derive(Debug)]
 pub(super) struct Contestants {
     weft: PathBuf,
+    /// Empty where nothing is compared with the peer.
     wasmtime: PathBuf,
     scratch: TempDir,
 }
 
 impl Programs {
+    /// Finds `weft` alone, for what is compared with itself.
+    pub(super) fn find_weft(&self) -> Result<Contestants> {
+        let contestants = Contestants {
+            weft: self.weft()?,
+            wasmtime: PathBuf::new(),
+            scratch: tempfile::tempdir()?,
+        };
+        println!("{}\n", contestants.weft().arg("--version").output()?.trim());
+        Ok(contestants)
+    }
+
+    fn weft(&self) -> Result<PathBuf> {
+        match &self.weft {
+            Some(weft) => Ok(fs_err::canonicalize(weft)?),
+            None => build_weft(),
+        }
+    }
+
     /// Finds both, and checks that each is what it should be.
     pub(super) fn find(&self) -> Result<Contestants> {
-        let weft = match &self.weft {
-            Some(weft) => fs_err::canonicalize(weft)?,
-            None => build_weft()?,
-        };
+        let weft = self.weft()?;
         let wasmtime = match &self.wasmtime {
             Some(wasmtime) => fs_err::canonicalize(wasmtime)?,
             None => install_wasmtime()?,

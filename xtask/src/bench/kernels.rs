@@ -44,6 +44,10 @@ pub(super) struct Kernels {
     #[arg(long, value_name = "NAME")]
     kernel: Option<String>,
 
+    /// Leave the peer out, and see only what Weft's own ways of stopping a guest cost.
+    #[arg(long)]
+    without_peer: bool,
+
     #[command(flatten)]
     programs: Programs,
 }
@@ -72,7 +76,7 @@ const BEST_FLAGS: &str = "-Cinlining=y";
 const BEST_MEMORY_FLAGS: &str =
     "-Omemory-may-move=n,memory-reservation=4294967296,memory-guard-size=4294967296,table-lazy-init=n";
 
-const SETTINGS: [Setting; 6] = [
+const SETTINGS: [Setting; 8] = [
     Setting {
         name: "weft",
         contestant: Contestant::Weft,
@@ -86,6 +90,20 @@ const SETTINGS: [Setting; 6] = [
         unchecked: false,
         compile: &["--metered"],
         run: &["--fuel", FUEL],
+    },
+    Setting {
+        name: "weft counted",
+        contestant: Contestant::Weft,
+        unchecked: false,
+        compile: &["--interruption", "counted"],
+        run: &[],
+    },
+    Setting {
+        name: "weft epochs",
+        contestant: Contestant::Weft,
+        unchecked: false,
+        compile: &["--interruption", "epochs"],
+        run: &[],
     },
     Setting {
         name: "wasmtime",
@@ -141,7 +159,14 @@ impl Race {
 
 /// Measures and prints.
 pub(super) fn run(arguments: &Kernels) -> Result<()> {
-    let contestants = arguments.programs.find()?;
+    let contestants = if arguments.without_peer {
+        arguments.programs.find_weft()?
+    } else {
+        arguments.programs.find()?
+    };
+    let settings: Vec<usize> = (0..SETTINGS.len())
+        .filter(|setting| !arguments.without_peer || is_weft(*setting))
+        .collect();
     let program = kernels()?;
     let chosen: Vec<&str> = KERNELS
         .into_iter()
@@ -154,6 +179,9 @@ pub(super) fn run(arguments: &Kernels) -> Result<()> {
     );
     let mut races = Vec::new();
     for (setting, described) in SETTINGS.iter().enumerate() {
+        if !settings.contains(&setting) {
+            continue;
+        }
         let line = prepare(&contestants, described, &program)?;
         races.extend(chosen.iter().map(|kernel| Race {
             kernel,
@@ -170,7 +198,7 @@ pub(super) fn run(arguments: &Kernels) -> Result<()> {
             race.time.push(time);
         }
     }
-    print(&chosen, &races);
+    print(&chosen, &settings, &races);
     Ok(())
 }
 
@@ -227,31 +255,54 @@ fn check_answers(races: &[Race]) -> Result<()> {
     Ok(())
 }
 
-fn print(chosen: &[&str], races: &[Race]) {
-    let best = best_peer(chosen, races);
+fn print(chosen: &[&str], settings: &[usize], races: &[Race]) {
+    let best = best_peer(chosen, settings, races);
     println!(
-        "Milliseconds of processor time for one run of a kernel (median), and Weft's ratio to the peer's"
+        "Milliseconds of processor time for one run of a kernel (median), and Weft's ratio to the best flags of"
     );
-    println!("best flags, `{}` (least / median).\n", name(best));
+    println!(
+        "the peer, or of Weft without one: `{}` (least / median).\n",
+        name(best)
+    );
     let mut table = Table::new(
         ["kernel"]
             .into_iter()
-            .chain(SETTINGS.iter().map(|setting| setting.name))
+            .chain(settings.iter().map(|setting| name(*setting)))
             .chain(["ratio"]),
     );
     for kernel in chosen {
         let mut row = vec![(*kernel).to_owned()];
-        row.extend(
-            (0..SETTINGS.len()).map(|setting| format!("{:.2}", time(races, kernel, setting, Sample::median))),
-        );
-        row.push(ratios(races, &[kernel], 0, best));
+        let times = settings
+            .iter()
+            .map(|setting| time(races, kernel, *setting, Sample::median));
+        row.extend(times.map(|time| format!("{time:.2}")));
+        row.push(ratios(races, &[kernel], WEFT, best));
         table.push(row);
     }
-    let mut mean = vec!["geometric mean to the peer's best".to_owned()];
-    mean.extend((0..SETTINGS.len()).map(|setting| ratios(races, chosen, setting, best)));
-    mean.push(ratios(races, chosen, 0, best));
-    table.push(mean);
+    let mut bases = vec![(WEFT, "geometric mean to `weft`")];
+    if !is_weft(best) {
+        bases.push((best, "geometric mean to the peer's best"));
+    }
+    for (base, what) in bases {
+        let mut mean = vec![what.to_owned()];
+        mean.extend(
+            settings
+                .iter()
+                .map(|setting| ratios(races, chosen, *setting, base)),
+        );
+        mean.push(ratios(races, chosen, WEFT, base));
+        table.push(mean);
+    }
     println!("{table}");
+}
+
+/// The setting of Weft that everything is about.
+const WEFT: usize = 0;
+
+fn is_weft(setting: usize) -> bool {
+    SETTINGS
+        .get(setting)
+        .is_some_and(|setting| setting.contestant == Contestant::Weft)
 }
 
 fn name(setting: usize) -> &'static str {
@@ -259,11 +310,10 @@ fn name(setting: usize) -> &'static str {
 }
 
 /// The peer's setting that is fastest over all kernels.
-fn best_peer(chosen: &[&str], races: &[Race]) -> usize {
-    let candidates = SETTINGS
-        .iter()
-        .enumerate()
-        .filter(|(_, s)| s.contestant == Contestant::Wasmtime && s.unchecked);
+fn best_peer(chosen: &[&str], settings: &[usize], races: &[Race]) -> usize {
+    let candidates = SETTINGS.iter().enumerate().filter(|(index, setting)| {
+        settings.contains(index) && setting.contestant == Contestant::Wasmtime && setting.unchecked
+    });
     let total = |setting| {
         let times: Vec<f64> = chosen
             .iter()

@@ -57,7 +57,7 @@ const TABLE: &[Allowed] = &[
     },
     Allowed {
         package: "weft-runtime",
-        ours: &["weft-app"],
+        ours: &["weft-app", "weft-countdown"],
         webassembly: &["wasmtime*"],
     },
     Allowed {
@@ -75,6 +75,11 @@ const TABLE: &[Allowed] = &[
         package: "weft-inspect",
         ours: &[],
         webassembly: &["wasmparser", "wasmprinter", "wast", "wit-component", "wit-parser"],
+    },
+    Allowed {
+        package: "weft-countdown",
+        ours: &[],
+        webassembly: &["wasmparser"],
     },
     Allowed {
         package: "weft-manifest",

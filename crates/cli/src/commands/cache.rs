@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::json;
 use weft_app::quantity::{parse_bytes, parse_duration, show_bytes, show_duration};
 use weft_runtime::cache::{Cache, Entry, Which};
-use weft_runtime::{Concurrency, EngineOptions, Inlining, Profile, Stop};
+use weft_runtime::{Concurrency, EngineOptions, Inlining, Interruption, Profile, Stop};
 
 use super::Format;
 use crate::exit_code::Code;
@@ -105,6 +105,7 @@ impl Warm {
                 engine: EngineOptions {
                     // Nothing is run here.
                     instances_max: 1,
+                    interruption: self.compile.interruption,
                     ..EngineOptions::default()
                 },
                 compile: self.compile.bounds(),
@@ -132,17 +133,18 @@ impl Clean {
 /// What this version of Weft makes artifacts for.
 fn own_engines() -> Result<Vec<u64>, Report> {
     let mut own = Vec::new();
-    for name in Profile::NAMES {
-        for inlining in [Inlining::On, Inlining::Off] {
-            let options = EngineOptions {
-                inlining,
-                instances_max: 1,
-                ..EngineOptions::default()
-            };
-            let Some(profile) = Profile::from_name(name) else {
-                continue;
-            };
-            own.push(load::new_engine(profile, options)?.compatibility());
+    for profile in Profile::NAMES.into_iter().filter_map(Profile::from_name) {
+        let ways = Interruption::ALL.into_iter().filter(|one| profile.allows(*one));
+        for interruption in ways {
+            for inlining in [Inlining::On, Inlining::Off] {
+                let options = EngineOptions {
+                    inlining,
+                    instances_max: 1,
+                    interruption: Some(interruption),
+                    ..EngineOptions::default()
+                };
+                own.push(load::new_engine(profile, options)?.compatibility());
+            }
         }
     }
     Ok(own)

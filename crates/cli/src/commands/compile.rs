@@ -54,7 +54,10 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
             true => Profile::Metered(Concurrency::Off),
             false => Profile::Command(Concurrency::Off),
         },
-        engine: EngineOptions::default(),
+        engine: EngineOptions {
+            interruption: arguments.compile.interruption,
+            ..EngineOptions::default()
+        },
         compile: arguments.compile.bounds(),
         use_cache: false,
         trust_artifact: false,
@@ -68,6 +71,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         MadeFor {
             profile: compiled.engine().profile(),
             inlining: Inlining::for_program(program.bytes.len()),
+            interruption: compiled.engine().interruption(),
         },
         &program.bytes,
         &key,

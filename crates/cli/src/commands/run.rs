@@ -85,6 +85,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         engine: EngineOptions {
             stack_bytes_max: limits.stack_bytes_max,
             core_dumps: arguments.observe.wants_core_dump(),
+            interruption: arguments.compile.interruption,
             ..EngineOptions::default()
         },
         compile: arguments.compile.bounds(),

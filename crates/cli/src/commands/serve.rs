@@ -113,6 +113,7 @@ impl Loader<'_> {
             profile: Profile::Serving(Concurrency::Off),
             engine: EngineOptions {
                 instances_max,
+                interruption: arguments.compile.interruption,
                 ..EngineOptions::default()
             },
             compile: arguments.compile.bounds(),

@@ -218,6 +218,7 @@ fn load_options(run: &Run<'_>, app: &App) -> LoadOptions {
         engine: EngineOptions {
             stack_bytes_max: app.limits.stack_bytes_max,
             core_dumps: run.observe.wants_core_dump(),
+            interruption: run.compile.interruption,
             ..EngineOptions::default()
         },
         compile: run.compile.bounds(),

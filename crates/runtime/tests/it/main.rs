@@ -2,4 +2,5 @@
 
 mod cache;
 mod http;
+mod interruption;
 mod network;

@@ -9,6 +9,7 @@ use weft_app::trigger::http::Reuse;
 use super::pressure::Pressure;
 use crate::cell::Cell;
 use crate::engine::Engine;
+use crate::interruption;
 
 /// An instance, entered through `P`.
 pub(super) struct Instance<P> {
@@ -22,15 +23,7 @@ impl<P> Instance<P> {
     /// Makes it ready for another request.
     pub(super) fn attend(&mut self, engine: &Engine, pressure: Pressure) {
         self.store.data_mut().pressure = pressure;
-        watch(engine, &mut self.store);
-    }
-}
-
-/// Sets the store so that its guest gives the thread back when it has computed for a whole tick.
-pub(super) fn watch(engine: &Engine, store: &mut Store<Cell>) {
-    if engine.checks_epochs() {
-        // The tick that is under way may be nearly over.
-        store.set_epoch_deadline(2);
+        interruption::begin_turn(engine, &mut self.store);
     }
 }
 

@@ -25,8 +25,8 @@ use http::{Method, Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
+use wasmtime::Store;
 use wasmtime::component::{Component, types::ComponentItem};
-use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi_http::WasiHttpHooks;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
@@ -298,13 +298,6 @@ fn open(inner: &Inner, pressure: Pressure) -> Result<Store<Cell>, Failure> {
     let mut store = cell::open(&inner.engine, inner.serving.setup())
         .map_err(|error| Failure::platform(error.to_string()))?;
     store.data_mut().pressure = pressure;
-    if inner.engine.checks_epochs() {
-        store.epoch_deadline_callback(|store| {
-            store.data().pressure.add();
-            Ok(UpdateDeadline::Yield(1))
-        });
-    }
-    instances::watch(&inner.engine, &mut store);
     Ok(store)
 }
 

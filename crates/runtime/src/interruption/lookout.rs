@@ -1,0 +1,195 @@
+//! A counted guest looks up: it asks a memory to grow by what no memory can, and the engine asks here.
+
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wasmtime::{ResourceLimiter as _, ResourceLimiterAsync, UpdateDeadline};
+
+use super::TURN_TICKS;
+use crate::cell::Cell;
+
+/// Bytes of a page, by which memories are asked to grow.
+const PAGE_BYTES: usize = 1 << 16;
+
+/// When a counted guest's turn is over.
+#[derive(Debug, Default)]
+pub(crate) struct Lookout {
+    ticks: Arc<AtomicU64>,
+    /// The tick at which the turn is over.
+    due: u64,
+    /// The tick at which the guest looked up last.
+    seen: u64,
+}
+
+/// A guest was told to end; the cell's [`Stop`](crate::Stop) switch has the reason.
+#[derive(Debug, thiserror::Error)]
+#[error("the guest was told to end")]
+struct Ended;
+
+/// A guest that computes looks up far more often than this many ticks. One that did not has waited meanwhile, and was
+/// not on anybody's thread.
+const WAITED_TICKS: u64 = 10;
+
+impl Lookout {
+    pub(super) fn new(ticks: Arc<AtomicU64>) -> Self {
+        Self {
+            ticks,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn begin_turn(&mut self) {
+        self.begin_turn_at(self.ticks.load(Ordering::Relaxed));
+    }
+
+    fn begin_turn_at(&mut self, now: u64) {
+        self.seen = now;
+        self.due = now + TURN_TICKS;
+    }
+
+    /// Whether the guest has computed for its whole turn.
+    fn is_over(&mut self) -> bool {
+        let now = self.ticks.load(Ordering::Relaxed);
+        if now < self.due {
+            self.seen = now;
+            return false;
+        }
+        if now - self.seen > WAITED_TICKS {
+            self.begin_turn_at(now);
+            return false;
+        }
+        self.seen = now;
+        // Driven on, it competes with others from its next tick on.
+        self.due = now + 1;
+        true
+    }
+}
+
+type Growing<'a> = Pin<Box<dyn Future<Output = wasmtime::Result<bool>> + Send + 'a>>;
+
+/// What becomes of a guest that looks up: it goes on, gives the thread back once, or ends.
+fn look_up(cell: &mut Cell) -> Growing<'static> {
+    if cell.stop.reason().is_some() {
+        return Box::pin(ready(Err(Ended.into())));
+    }
+    if !cell.lookout.is_over() {
+        return Box::pin(ready(Ok(false)));
+    }
+    cell.pressure.add();
+    let stop = cell.stop.clone();
+    Box::pin(async move {
+        tokio::task::yield_now().await;
+        match stop.reason() {
+            Some(_) => Err(Ended.into()),
+            None => Ok(false),
+        }
+    })
+}
+
+/// The same for a guest that checks epochs.
+pub(super) fn at_epoch(cell: &Cell) -> wasmtime::Result<UpdateDeadline> {
+    if cell.stop.reason().is_some() {
+        return Err(Ended.into());
+    }
+    cell.pressure.add();
+    Ok(UpdateDeadline::Yield(1))
+}
+
+fn is_look(current: usize, desired: usize, unit: usize) -> bool {
+    let delta = usize::try_from(weft_countdown::LOOK_UP_DELTA).unwrap_or(usize::MAX);
+    desired.checked_sub(current) == delta.checked_mul(unit)
+}
+
+/// Written out, since the engine's trait is made for a macro that is not needed elsewhere.
+impl ResourceLimiterAsync for Cell {
+    fn memory_growing<'a, 'b>(
+        &'a mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Growing<'b>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        if is_look(current, desired, PAGE_BYTES) {
+            return look_up(self);
+        }
+        Box::pin(ready(self.budget.memory_growing(current, desired, maximum)))
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.budget.memory_grow_failed(error)
+    }
+
+    fn table_growing<'a, 'b>(
+        &'a mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Growing<'b>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        if is_look(current, desired, 1) {
+            return look_up(self);
+        }
+        Box::pin(ready(self.budget.table_growing(current, desired, maximum)))
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.budget.table_grow_failed(error)
+    }
+
+    fn instances(&self) -> usize {
+        self.budget.instances()
+    }
+
+    fn tables(&self) -> usize {
+        self.budget.tables()
+    }
+
+    fn memories(&self) -> usize {
+        self.budget.memories()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(ticks: &[u64]) -> Vec<bool> {
+        let mut lookout = Lookout::new(Arc::default());
+        lookout.begin_turn();
+        let look = |passed: &u64| {
+            lookout.ticks.fetch_add(*passed, Ordering::Relaxed);
+            lookout.is_over()
+        };
+        ticks.iter().map(look).collect()
+    }
+
+    #[test]
+    fn a_turn_is_over_after_a_whole_tick() {
+        assert_eq!(after(&[0, 0, 1, 0, 1]), [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn who_goes_on_computing_is_told_at_every_tick() {
+        assert_eq!(after(&[2, 0, 1, 1]), [true, false, true, true]);
+    }
+
+    #[test]
+    fn who_waited_begins_a_new_turn() {
+        assert_eq!(after(&[0, 5000, 1, 1]), [false, false, false, true]);
+    }
+
+    #[test]
+    fn only_one_growth_is_a_look() {
+        let delta = weft_countdown::LOOK_UP_DELTA as usize;
+        assert!(is_look(0, delta << 16, PAGE_BYTES) && is_look(7 << 16, (delta + 7) << 16, PAGE_BYTES));
+        assert!(!is_look(0, 1 << 32, PAGE_BYTES) && !is_look(1, 0, 1));
+    }
+}

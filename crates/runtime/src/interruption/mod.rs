@@ -1,0 +1,106 @@
+//! How a guest that computes is made to look up, so that it can give the thread back or be ended.
+//!
+//! | [`Interruption`] | what the guest's code does | who is asked |
+//! |---|---|---|
+//! | `None` | nothing | nobody: only the process can be ended |
+//! | `Counted` | counts down in registers ([`weft_countdown`]) | this module, every few microseconds |
+//! | `Epochs` | reads the engine's epoch in every loop and function | the engine's own callback, when a tick has ended |
+//!
+//! Ticks are the same for both: whoever serves calls [`Engine::advance_epoch`] at a steady pace, from a thread of its
+//! own. A guest that is found computing when its turn is over is *told* (the cell's `Pressure` goes up by one, which
+//! the future that drives it can compare before and after each poll) and returns `Poll::Pending` once, so that others
+//! get the thread. It has waked itself: polling it again goes on.
+//!
+//! Counted guests also see the [`Stop`](crate::Stop) switch when they look up. So a deadline needs nobody's help: use
+//! the switch, and the guest ends with the reason within microseconds of its next turn, however it loops.
+//!
+//! What always holds: a guest looks up after at most [`weft_countdown::UNITS`] units of work in each of its modules,
+//! in any loop, recursion or chain of tail calls; looking up changes nothing that the guest can see.
+
+mod lookout;
+
+use std::fmt;
+
+use wasmtime::Store;
+
+pub(crate) use lookout::Lookout;
+
+use crate::cell::Cell;
+use crate::engine::Engine;
+
+/// What makes a computing guest look up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Interruption {
+    /// Nothing: for a guest whose process can be ended.
+    None,
+    /// Its own code counts: 2 to 5 % slower, and lines of its source are not known.
+    Counted,
+    /// The engine's epochs: some 20 % slower, lines and all.
+    Epochs,
+}
+
+impl Interruption {
+    /// All of them, by the names that people write.
+    pub const ALL: [Self; 3] = [Self::None, Self::Counted, Self::Epochs];
+
+    /// The name that people write.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Counted => "counted",
+            Self::Epochs => "epochs",
+        }
+    }
+}
+
+impl fmt::Display for Interruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A word that names no way to interrupt a guest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected `none`, `counted` or `epochs`")]
+pub struct UnknownInterruption;
+
+impl std::str::FromStr for Interruption {
+    type Err = UnknownInterruption;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|one| one.name() == text);
+        found.ok_or(UnknownInterruption)
+    }
+}
+
+/// Begins a turn: from now on the guest may compute for what is left of this tick, and for the next one.
+///
+/// A store's first turn begins when it is opened; an instance that is used again needs another.
+pub(crate) fn begin_turn(engine: &Engine, store: &mut Store<Cell>) {
+    match engine.interruption() {
+        Interruption::None => {}
+        Interruption::Counted => store.data_mut().lookout.begin_turn(),
+        // The deadline of a new store has passed already.
+        Interruption::Epochs => store.set_epoch_deadline(TURN_TICKS),
+    }
+}
+
+/// The tick that is under way may be nearly over, so a turn is this one and the next.
+const TURN_TICKS: u64 = 2;
+
+/// Lets a store be interrupted in the way its engine has.
+pub(crate) fn attach(engine: &Engine, store: &mut Store<Cell>) {
+    match engine.interruption() {
+        Interruption::None => store.limiter(|cell| &mut cell.budget),
+        Interruption::Counted => {
+            let ticks = engine.ticks();
+            store.data_mut().lookout = Lookout::new(ticks);
+            store.limiter_async(|cell| cell);
+        }
+        Interruption::Epochs => {
+            store.limiter(|cell| &mut cell.budget);
+            store.epoch_deadline_callback(|context| lookout::at_epoch(context.data()));
+        }
+    }
+    begin_turn(engine, store);
+}

@@ -101,7 +101,11 @@ fn number_after(text: &str, mark: &str) -> Result<f64> {
 }
 
 fn microseconds_after(text: &str, mark: &str) -> Result<f64> {
-    let word = word_after(text, mark)?;
+    // Other lines have percentages too, but not at their beginning.
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix(mark));
+    let word = line
+        .map(str::trim)
+        .with_context(|| format!("`wrk` gave no {mark}: {text}"))?;
     let units = [("us", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7)];
     for (unit, factor) in units {
         if let Some(number) = word.strip_suffix(unit) {

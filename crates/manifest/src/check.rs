@@ -256,6 +256,9 @@ fn accepts_whole(kind: &Kind) -> bool {
 fn in_one_line(example: &str) -> String {
     match example.split_once('\n') {
         None => format!("`{example}`"),
-        Some((header, rest)) => format!("`{header}` with `{rest}` under it"),
+        Some((header, rest)) => {
+            let lines: Vec<String> = rest.lines().map(|line| format!("`{line}`")).collect();
+            format!("`{header}` with {} under it", lines.join(" and "))
+        }
     }
 }

@@ -31,7 +31,7 @@ impl Lowering<'_> {
         self.read(table, "concurrent", &mut reuse.concurrent_max, limits::parse_some);
         self.read(table, "idle", &mut reuse.idle_timeout, limits::parse_time);
         if reuse.concurrent_max > reuse.requests_max
-            && let Some(concurrent) = table.get("concurrent")
+            && let (Some(concurrent), Some(_)) = (table.get("concurrent"), table.get("requests"))
         {
             let message = format!(
                 "{} at the same time are more than the {} that an instance answers at all",

@@ -353,10 +353,8 @@ fn address_hint(text: &str) -> Option<String> {
         ));
     }
     let with_port = format!("{text}:8080");
-    with_port
-        .parse::<ListenAddress>()
-        .is_ok()
-        .then(|| format!("add the port: `{with_port}`"))
+    let is_place = matches!(with_port.parse(), Ok(ListenAddress::Tcp(_)));
+    is_place.then(|| format!("add the port: `{with_port}`"))
 }
 
 /// A token of HTTP (RFC 9110, section 5.6.2) without small letters: methods are told apart by case, and the small

@@ -3,7 +3,7 @@
 //! A template is a handful of files in a folder beside this one, with `{app}` where the app's name goes. What is
 //! written must run as it is: `weft new x && cd x && weft up` is tested.
 //!
-//! Adding a template: its files, a variant of [`Template`], its list in [`Template::files`].
+//! Adding a template: its files, a variant of [`Template`], its list in `Template::files`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 //! [`HttpProgram`] is a component that exports `wasi:http/incoming-handler` (WASI 0.2) or `wasi:http/handler`
 //! (0.3), linked once. Each request gets an instance, a fresh one unless [`Reuse`] says otherwise, and runs on the
 //! thread of whoever polls the response: there is no task and no queue between a connection and its guest. A guest
-//! that computes for longer than a tick goes on elsewhere ([`work`]), so that the thread serves others.
+//! that computes for longer than a tick goes on elsewhere (`work.rs`), so that the thread serves others.
 //!
 //! What always holds: no request sees what another left behind, unless [`Reuse`] allows it; a guest ends when the
 //! response, or the future that would become it, is dropped.

@@ -28,9 +28,20 @@ pub(crate) struct Lookout {
 #[error("the guest was told to end")]
 struct Ended;
 
-/// A guest that computes looks up far more often than this many ticks. One that did not has waited meanwhile, and was
-/// not on anybody's thread.
-const WAITED_TICKS: u64 = 10;
+/// A guest that computes looks up far more often than this many ticks. One that did not has waited for the host
+/// meanwhile, or its thread for a processor: which of them cannot be told apart here.
+const AWAY_TICKS: u64 = 10;
+
+/// What becomes of a guest that looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// It goes on.
+    GoOn,
+    /// It gives the thread back, and nobody need know: a new turn begins.
+    GiveBack,
+    /// It gives the thread back, and whoever drives it is told that it has computed for a whole turn.
+    TurnOver,
+}
 
 impl Lookout {
     pub(super) fn new(ticks: Arc<AtomicU64>) -> Self {
@@ -49,21 +60,22 @@ impl Lookout {
         self.due = now + TURN_TICKS;
     }
 
-    /// Whether the guest has computed for its whole turn.
-    fn is_over(&mut self) -> bool {
+    fn judge(&mut self) -> Verdict {
         let now = self.ticks.load(Ordering::Relaxed);
         if now < self.due {
             self.seen = now;
-            return false;
+            return Verdict::GoOn;
         }
-        if now - self.seen > WAITED_TICKS {
+        if now - self.seen > AWAY_TICKS {
+            // Going on would be wrong: on a crowded machine, every look of a guest may be the first after a long gap,
+            // and it would never give the thread back, nor end when it is dropped.
             self.begin_turn_at(now);
-            return false;
+            return Verdict::GiveBack;
         }
         self.seen = now;
         // Driven on, it competes with others from its next tick on.
         self.due = now + 1;
-        true
+        Verdict::TurnOver
     }
 }
 
@@ -74,10 +86,11 @@ fn look_up(cell: &mut Cell) -> Growing<'static> {
     if cell.stop.reason().is_some() {
         return Box::pin(ready(Err(Ended.into())));
     }
-    if !cell.lookout.is_over() {
-        return Box::pin(ready(Ok(false)));
+    match cell.lookout.judge() {
+        Verdict::GoOn => return Box::pin(ready(Ok(false))),
+        Verdict::GiveBack => {}
+        Verdict::TurnOver => cell.pressure.add(),
     }
-    cell.pressure.add();
     let stop = cell.stop.clone();
     Box::pin(async move {
         tokio::task::yield_now().await;
@@ -161,29 +174,39 @@ impl ResourceLimiterAsync for Cell {
 mod tests {
     use super::*;
 
-    fn after(ticks: &[u64]) -> Vec<bool> {
+    use Verdict::{GiveBack, GoOn, TurnOver};
+
+    fn after(ticks: &[u64]) -> Vec<Verdict> {
         let mut lookout = Lookout::new(Arc::default());
         lookout.begin_turn();
         let look = |passed: &u64| {
             lookout.ticks.fetch_add(*passed, Ordering::Relaxed);
-            lookout.is_over()
+            lookout.judge()
         };
         ticks.iter().map(look).collect()
     }
 
     #[test]
     fn a_turn_is_over_after_a_whole_tick() {
-        assert_eq!(after(&[0, 0, 1, 0, 1]), [false, false, false, false, true]);
+        assert_eq!(after(&[0, 0, 1, 0, 1]), [GoOn, GoOn, GoOn, GoOn, TurnOver]);
     }
 
     #[test]
     fn who_goes_on_computing_is_told_at_every_tick() {
-        assert_eq!(after(&[2, 0, 1, 1]), [true, false, true, true]);
+        assert_eq!(after(&[2, 0, 1, 1]), [TurnOver, GoOn, TurnOver, TurnOver]);
     }
 
     #[test]
-    fn who_waited_begins_a_new_turn() {
-        assert_eq!(after(&[0, 5000, 1, 1]), [false, false, false, true]);
+    fn who_was_away_gives_the_thread_back_and_begins_a_new_turn() {
+        assert_eq!(after(&[0, 5000, 1, 1]), [GoOn, GiveBack, GoOn, TurnOver]);
+    }
+
+    #[test]
+    fn who_is_always_away_gives_the_thread_back_all_the_same() {
+        assert_eq!(
+            after(&[50, 0, 50, 1, 50]),
+            [GiveBack, GoOn, GiveBack, GoOn, GiveBack]
+        );
     }
 
     #[test]

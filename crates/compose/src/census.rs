@@ -15,7 +15,7 @@ use wasmparser::{
     SectionLimited,
 };
 
-use crate::binary::sections;
+use weft_sections::sections;
 
 /// Instances of modules and components that one component may have, at all depths: many times what tools write,
 /// and what the engine allows.

@@ -8,8 +8,8 @@
 use wasmparser::{BinaryReader, BinaryReaderError, ConstExpr, RefType};
 use weft_app::{ComponentLimits, quantity};
 
-use crate::binary::{HEADER_BYTES, put_number, put_section, sections};
 use crate::shares::{self, PAGE_BYTES, Shares};
+use weft_sections::{HEADER_BYTES, put_number, put_section, sections};
 
 /// Pages of a memory, one less than can be addressed with 32 bits: by that the engine's heap is told from a memory.
 const PAGES_MAX: u64 = (1 << 16) - 1;

@@ -13,7 +13,6 @@
 mod access;
 pub mod adapt;
 mod assign;
-mod binary;
 mod census;
 mod clamp;
 mod context;

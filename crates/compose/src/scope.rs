@@ -6,7 +6,7 @@
 
 use wasmparser::{BinaryReader, BinaryReaderError, ComponentExternName, ComponentTypeRef};
 
-use crate::binary::{HEADER_BYTES, put_name, put_section, sections};
+use weft_sections::{HEADER_BYTES, put_number, put_section, sections};
 
 /// The number of the section that holds the imports of a component.
 const IMPORTS: u8 = 10;
@@ -39,7 +39,7 @@ fn imports(
     let mut reader = BinaryReader::new(body, 0);
     let count = reader.read_var_u32()?;
     let mut renamed = Vec::with_capacity(body.len() + 64);
-    crate::binary::put_number(&mut renamed, u64::from(count));
+    put_number(&mut renamed, u64::from(count));
     for _ in 0..count {
         let start = reader.original_position();
         let name: ComponentExternName<'_> = reader.read()?;
@@ -56,6 +56,13 @@ fn imports(
         renamed.extend_from_slice(body.get(kept).unwrap_or_default());
     }
     Ok(renamed)
+}
+
+/// Writes the name of an import of a component, without attributes.
+fn put_name(out: &mut Vec<u8>, name: &str) {
+    out.push(0);
+    put_number(out, name.len() as u64);
+    out.extend_from_slice(name.as_bytes());
 }
 
 #[cfg(test)]

@@ -1,57 +1,9 @@
-//! Bytes of WebAssembly, written: numbers, sections, and the few instructions that are added to guest code.
+//! Bytes of WebAssembly, written: numbers with a sign, lists, and the few instructions that are added to guest code.
 
-use wasmparser::{BinaryReader, BinaryReaderError};
-
-/// The magic number, the version and the layer.
-pub(crate) const HEADER_BYTES: usize = 8;
+use weft_sections::{put_number, put_section};
 
 /// The type of a block that takes and leaves nothing.
 pub(crate) const EMPTY: u8 = 0x40;
-
-/// One section as it stands in a file.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Section<'a> {
-    /// Its number.
-    pub(crate) id: u8,
-    /// What it holds.
-    pub(crate) body: &'a [u8],
-    /// The same with number and length in front.
-    pub(crate) whole: &'a [u8],
-}
-
-/// The sections of one module or component; what is nested inside them is not entered.
-pub(crate) fn sections(wasm: &[u8]) -> impl Iterator<Item = Result<Section<'_>, BinaryReaderError>> {
-    let mut reader = BinaryReader::new(wasm.get(HEADER_BYTES..).unwrap_or_default(), HEADER_BYTES);
-    std::iter::from_fn(move || {
-        if reader.eof() {
-            return None;
-        }
-        let section = next_section(&mut reader, wasm);
-        if section.is_err() {
-            // What follows a broken section is unknowable.
-            reader = BinaryReader::new(&[], 0);
-        }
-        Some(section)
-    })
-}
-
-fn next_section<'a>(reader: &mut BinaryReader<'a>, wasm: &'a [u8]) -> Result<Section<'a>, BinaryReaderError> {
-    let start = reader.original_position();
-    let id = reader.read_u8()?;
-    let length = reader.read_var_u32()?;
-    let body = reader.read_bytes(usize::try_from(length).unwrap_or(usize::MAX))?;
-    let whole = wasm.get(start..reader.original_position()).unwrap_or_default();
-    Ok(Section { id, body, whole })
-}
-
-/// Writes a number in LEB128.
-pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
 
 /// Writes a number with a sign in LEB128.
 pub(crate) fn put_signed(out: &mut Vec<u8>, mut number: i64) {
@@ -64,13 +16,6 @@ pub(crate) fn put_signed(out: &mut Vec<u8>, mut number: i64) {
             return;
         }
     }
-}
-
-/// Writes a section.
-pub(crate) fn put_section(out: &mut Vec<u8>, id: u8, body: &[u8]) {
-    out.push(id);
-    put_number(out, body.len() as u64);
-    out.extend_from_slice(body);
 }
 
 /// Writes a section that holds a list: as many old entries as there were, and new ones behind them.

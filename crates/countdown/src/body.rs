@@ -19,9 +19,10 @@
 //! so that for the compiler the call stands outside of the loop, and no value need be kept where a call leaves it.
 
 use wasmparser::{BlockType, BrTable, Catch, FunctionBody, Operator, TryTable, ValType};
+use weft_sections::put_number;
 
 use crate::Error;
-use crate::binary::{Code, EMPTY, put_number};
+use crate::binary::{Code, EMPTY};
 use crate::calls::{callee, is_bulk};
 use crate::live;
 use crate::module::{Module, units};

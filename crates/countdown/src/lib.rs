@@ -24,7 +24,7 @@ mod weigh;
 
 use wasmparser::{BinaryReaderError, Validator, WasmFeatures};
 
-use binary::{HEADER_BYTES, put_section, sections};
+use weft_sections::{HEADER_BYTES, put_section, sections};
 
 /// Goes up whenever the same program is rewritten into another one: code made before does not fit any more.
 pub const VERSION: u32 = 1;

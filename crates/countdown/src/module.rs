@@ -6,8 +6,9 @@ use wasmparser::{
     BinaryReader, CompositeInnerType, ConstExpr, ElementItems, ExternalKind, FunctionBody, MemoryType,
     Operator, Parser, Payload, RefType, TableInit, TableType, TypeRef, ValType,
 };
+use weft_sections::{HEADER_BYTES, put_number, put_section, sections};
 
-use crate::binary::{Code, HEADER_BYTES, put_longer_list, put_number, put_section, sections};
+use crate::binary::{Code, put_longer_list};
 use crate::body::{self, Names, Shelf};
 use crate::plan::Plan;
 use crate::{Error, LOOK_UP_DELTA, UNITS};

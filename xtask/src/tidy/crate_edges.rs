@@ -62,7 +62,7 @@ const TABLE: &[Allowed] = &[
     },
     Allowed {
         package: "weft-compose",
-        ours: &["weft-app", "weft-inspect"],
+        ours: &["weft-app", "weft-inspect", "weft-sections"],
         webassembly: &[
             "wac-graph",
             "wac-types",
@@ -78,6 +78,11 @@ const TABLE: &[Allowed] = &[
     },
     Allowed {
         package: "weft-countdown",
+        ours: &["weft-sections"],
+        webassembly: &["wasmparser"],
+    },
+    Allowed {
+        package: "weft-sections",
         ours: &[],
         webassembly: &["wasmparser"],
     },

@@ -22,10 +22,17 @@ const WHOLE_BYTES_MAX: usize = 1 << 20;
 /// whole body and goes on working is let finish.
 pub struct GuestBody {
     source: Source,
-    /// The guest, while it is at work.
-    work: Option<Work>,
-    /// The place in an instance that answers others too.
-    ticket: Option<Ticket>,
+    guest: Guest,
+}
+
+/// Who writes the body.
+enum Guest {
+    /// Nobody any more.
+    Gone,
+    /// A guest that reading drives.
+    AtWork(Work),
+    /// A guest that answers others too, and is driven by a task of its own. The ticket keeps the place in it.
+    Shared(#[expect(dead_code, reason = "it matters when it is dropped")] Ticket),
 }
 
 enum Source {
@@ -53,8 +60,7 @@ impl GuestBody {
                 data: Bytes::new(),
                 trailers: None,
             },
-            work: None,
-            ticket: None,
+            guest: Guest::Gone,
         }
     }
 
@@ -62,28 +68,25 @@ impl GuestBody {
         if work.is_done() {
             return Self {
                 source: collect(body),
-                work: None,
-                ticket: None,
+                guest: Guest::Gone,
             };
         }
         Self {
             source: Source::Written(body),
-            work: Some(work),
-            ticket: None,
+            guest: Guest::AtWork(work),
         }
     }
 
     pub(super) fn of_shared(body: WasiBody, ticket: Ticket) -> Self {
         Self {
             source: Source::Written(body),
-            work: None,
-            ticket: Some(ticket),
+            guest: Guest::Shared(ticket),
         }
     }
 
     /// Reads it to its end without anybody listening, so that the guest can finish.
     pub(super) fn finish_unread(mut self) {
-        if self.work.is_none() && self.ticket.is_none() {
+        if matches!(self.guest, Guest::Gone) {
             return;
         }
         tokio::spawn(async move {
@@ -96,7 +99,7 @@ impl GuestBody {
 
     /// Lets a guest finish whose body is over.
     fn let_finish(&mut self) {
-        if let Some(mut work) = self.work.take() {
+        if let Guest::AtWork(mut work) = mem::replace(&mut self.guest, Guest::Gone) {
             tokio::spawn(async move { std::future::poll_fn(|cx| work.poll(cx)).await });
         }
     }
@@ -114,12 +117,6 @@ pub enum BodyError {
     /// The connection broke, or what came on it was no body.
     #[error("the body of the request broke off")]
     Broken,
-}
-
-impl From<hyper::Error> for BodyError {
-    fn from(_: hyper::Error) -> Self {
-        Self::Broken
-    }
 }
 
 impl BodyError {
@@ -256,7 +253,7 @@ impl Body for GuestBody {
                 Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Some(Ok(frame))),
                 Poll::Ready(Some(Err(error))) => {
                     // A guest that trapped also broke its body off, and the trap says more.
-                    if let Some(work) = &mut self.work
+                    if let Guest::AtWork(work) = &mut self.guest
                         && let Poll::Ready(Err(failure)) = work.poll(cx)
                     {
                         return Poll::Ready(Some(Err(failure)));
@@ -269,12 +266,12 @@ impl Body for GuestBody {
                 }
                 Poll::Pending => {}
             }
-            let Some(work) = &mut self.work else {
+            let Guest::AtWork(work) = &mut self.guest else {
                 return Poll::Pending;
             };
             match work.poll(cx) {
                 Poll::Ready(Err(failure)) => return Poll::Ready(Some(Err(failure))),
-                Poll::Ready(Ok(())) => self.work = None,
+                Poll::Ready(Ok(())) => self.guest = Guest::Gone,
                 // It may have written meanwhile; then it woke this task, and the body is read again.
                 Poll::Pending => return Poll::Pending,
             }

@@ -1,4 +1,4 @@
-//! Instances that answered a request and may answer another.
+//! Instances that answer requests: new ones, and those that answered one and may answer another.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,23 @@ use parking_lot::Mutex;
 use wasmtime::Store;
 use weft_app::trigger::http::Reuse;
 
+use super::failure::Failure;
 use super::pressure::Pressure;
+use super::{Inner, open};
 use crate::cell::Cell;
 use crate::engine::Engine;
 use crate::interruption;
+
+/// The way into instances of one release of WASI.
+pub(super) trait Way: Send + Sync + 'static {
+    /// What an instance is entered through.
+    type Proxy: Send + 'static;
+
+    fn instantiate(
+        &self,
+        store: &mut Store<Cell>,
+    ) -> impl Future<Output = wasmtime::Result<Self::Proxy>> + Send;
+}
 
 /// An instance, entered through `P`.
 pub(super) struct Instance<P> {
@@ -21,33 +34,64 @@ pub(super) struct Instance<P> {
 
 impl<P> Instance<P> {
     /// Makes it ready for another request.
-    pub(super) fn attend(&mut self, engine: &Engine, pressure: Pressure) {
+    fn attend(&mut self, engine: &Engine, pressure: Pressure) {
         self.store.data_mut().pressure = pressure;
         interruption::begin_turn(engine, &mut self.store);
     }
 }
 
-/// Either kind.
-pub(super) enum Kept {
-    P2(Instance<wasmtime_wasi_http::p2::bindings::Proxy>),
-    P3(Instance<wasmtime_wasi_http::p3::bindings::Service>),
+impl<W: Way> Inner<W> {
+    /// An instance for one request: one that is kept, else a new one.
+    pub(super) async fn instance(&self, pressure: Pressure) -> Result<Instance<W::Proxy>, Failure> {
+        if let Some(mut instance) = self.instances.take() {
+            instance.attend(&self.engine, pressure);
+            return Ok(instance);
+        }
+        self.new_instance(pressure).await
+    }
+
+    pub(super) async fn new_instance(&self, pressure: Pressure) -> Result<Instance<W::Proxy>, Failure> {
+        let mut store = open(&self.engine, &self.serving, pressure)?;
+        let proxy = self.way.instantiate(&mut store).await;
+        let proxy =
+            proxy.map_err(|error| Failure::of_instantiation(&error, store.data(), &self.serving.limits))?;
+        Ok(Instance {
+            store,
+            proxy,
+            answered: 0,
+        })
+    }
+
+    /// Says how a request ended, and keeps its instance where that may answer another.
+    pub(super) fn finish(
+        &self,
+        mut instance: Instance<W::Proxy>,
+        ended: wasmtime::Result<()>,
+    ) -> Result<(), Failure> {
+        if let Err(error) = ended {
+            return Err(Failure::of(&error, instance.store.data(), &self.serving.limits));
+        }
+        instance.answered += 1;
+        self.instances.give_back(instance);
+        Ok(())
+    }
 }
 
-struct Idle {
+struct Idle<P> {
     since: Instant,
-    kept: Kept,
+    instance: Instance<P>,
 }
 
 /// Instances that wait for a request. The one that came last goes first: its memory is warm.
-pub(super) struct Instances {
+pub(super) struct Instances<P> {
     reuse: Reuse,
-    idle: Mutex<Vec<Idle>>,
+    idle: Mutex<Vec<Idle<P>>>,
 }
 
 /// How many wait at most. More would have been used at the same time only under a load that is over.
 const IDLE_MAX: usize = 256;
 
-impl Instances {
+impl<P> Instances<P> {
     pub(super) fn new(reuse: Reuse) -> Self {
         Self {
             reuse,
@@ -60,22 +104,22 @@ impl Instances {
         self.reuse.requests_max > 1
     }
 
-    pub(super) fn take(&self) -> Option<Kept> {
+    fn take(&self) -> Option<Instance<P>> {
         if !self.keeps() {
             return None;
         }
         let idle = self.idle.lock().pop()?;
-        Some(idle.kept)
+        Some(idle.instance)
     }
 
-    /// Keeps an instance that has answered so many requests, if it may answer another.
-    pub(super) fn give_back(&self, answered: u32, kept: impl FnOnce() -> Kept) {
-        if !self.keeps() || answered >= self.reuse.requests_max {
+    /// Keeps an instance, if it may answer another request.
+    fn give_back(&self, instance: Instance<P>) {
+        if instance.answered >= self.reuse.requests_max {
             return;
         }
         let kept = Idle {
             since: Instant::now(),
-            kept: kept(),
+            instance,
         };
         let mut idle = self.idle.lock();
         if idle.len() < IDLE_MAX {
@@ -85,8 +129,8 @@ impl Instances {
 
     pub(super) fn sweep(&self) {
         let too_old =
-            |idle: &Idle| idle.since.elapsed() >= self.reuse.idle_timeout.max(Duration::from_millis(1));
-        let old: Vec<Idle> = {
+            |idle: &Idle<P>| idle.since.elapsed() >= self.reuse.idle_timeout.max(Duration::from_millis(1));
+        let old: Vec<Idle<P>> = {
             let mut idle = self.idle.lock();
             // The oldest are in front.
             let count = idle.iter().take_while(|idle| too_old(idle)).count();

@@ -43,7 +43,7 @@ use crate::stop::Stop;
 
 pub use body::{BodyError, GuestBody};
 pub use failure::Failure;
-use instances::Instances;
+use instances::{Instances, Way};
 pub use pressure::Background;
 pub(crate) use pressure::Pressure;
 use shared::Shared;
@@ -113,28 +113,46 @@ impl Serving {
 
 /// A component that answers requests, linked with what it was granted. Clones are the same program.
 #[derive(Clone)]
-pub struct HttpProgram(Arc<Inner>);
-
-struct Inner {
-    engine: Engine,
-    serving: Serving,
-    linked: Linked,
-    background: Background,
-    instances: Instances,
-    shared: Shared,
-}
+pub struct HttpProgram(Entered);
 
 /// By which interface the component is entered.
-enum Linked {
-    P2(ProxyPre<Cell>),
-    P3(ServicePre<Cell>),
+#[derive(Clone)]
+enum Entered {
+    P2(Arc<Inner<ProxyPre<Cell>>>),
+    P3(Arc<Inner<ServicePre<Cell>>>),
+    /// As before, by instances that answer several requests at the same time.
+    Shared(Arc<Inner<ServicePre<Cell>>>, Arc<Shared>),
+}
+
+struct Inner<W: Way> {
+    engine: Engine,
+    serving: Serving,
+    background: Background,
+    way: W,
+    instances: Instances<W::Proxy>,
+}
+
+impl<W: Way> Inner<W> {
+    fn new(engine: Engine, serving: Serving, background: Background, way: W) -> Arc<Self> {
+        Arc::new(Self {
+            instances: Instances::new(serving.reuse),
+            engine,
+            serving,
+            background,
+            way,
+        })
+    }
 }
 
 impl fmt::Debug for HttpProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (engine, serving) = match &self.0 {
+            Entered::P2(inner) => (&inner.engine, &inner.serving),
+            Entered::P3(inner) | Entered::Shared(inner, _) => (&inner.engine, &inner.serving),
+        };
         f.debug_struct("HttpProgram")
-            .field("engine", &self.0.engine)
-            .field("serving", &self.0.serving)
+            .field("engine", engine)
+            .field("serving", serving)
             .finish_non_exhaustive()
     }
 }
@@ -191,21 +209,15 @@ impl HttpProgram {
             return Err(PrepareError::Module.into());
         };
         let engine = program.engine().clone();
-        let linked = link(&engine, component, &serving)?;
-        if matches!(linked, Linked::P2(_)) && serving.reuse.concurrent_max > 1 {
-            return Err(HttpProgramError::OneAtATime {
-                wanted: serving.reuse.concurrent_max,
-            });
-        }
-        let instances = Instances::new(serving.reuse);
-        Ok(Self(Arc::new(Inner {
-            engine,
-            serving,
-            linked,
-            background,
-            instances,
-            shared: Shared::default(),
-        })))
+        let wanted = serving.reuse.concurrent_max;
+        Ok(Self(match link(&engine, component, &serving)? {
+            Linked::P2(_) if wanted > 1 => return Err(HttpProgramError::OneAtATime { wanted }),
+            Linked::P2(way) => Entered::P2(Inner::new(engine, serving, background, way)),
+            Linked::P3(way) if wanted > 1 => {
+                Entered::Shared(Inner::new(engine, serving, background, way), Arc::default())
+            }
+            Linked::P3(way) => Entered::P3(Inner::new(engine, serving, background, way)),
+        }))
     }
 
     /// Answers one request.
@@ -228,77 +240,69 @@ impl HttpProgram {
         B::Error: Into<BodyError>,
     {
         let only_head = request.method() == Method::HEAD;
-        if self.0.serving.reuse.concurrent_max > 1 {
-            return self.handle_shared(request, transport, only_head).await;
-        }
-        let (answer, answered) = oneshot::channel();
-        let mut work = self.work(request, transport, answer);
-        let response = work.until_answered(answered).await?;
+        let response = match &self.0 {
+            Entered::P2(inner) => {
+                let guest =
+                    |answer, pressure| p2::answer(inner.clone(), request, transport, answer, pressure);
+                answered(inner.background.clone(), guest).await?
+            }
+            Entered::P3(inner) => {
+                let guest =
+                    |answer, pressure| p3::answer(inner.clone(), request, transport, answer, pressure);
+                answered(inner.background.clone(), guest).await?
+            }
+            Entered::Shared(inner, shared) => {
+                let request =
+                    p3::complete(request, transport).map(|body| body::for_guest(body).boxed_unsync());
+                shared.answer(inner, request).await?
+            }
+        };
         let (parts, body) = response.into_parts();
-        let body = GuestBody::new(body, work);
         if only_head {
             body.finish_unread();
             return Ok(Response::from_parts(parts, GuestBody::empty()));
         }
         Ok(Response::from_parts(parts, body))
-    }
-
-    /// As [`HttpProgram::handle`], by an instance that answers others at the same time.
-    async fn handle_shared<B>(
-        &self,
-        request: Request<B>,
-        transport: Transport,
-        only_head: bool,
-    ) -> Result<Response<GuestBody>, Failure>
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BodyError>,
-    {
-        let request = p3::complete(request, transport).map(|body| body::for_guest(body).boxed_unsync());
-        let (response, ticket) = self.0.shared.answer(&self.0, request).await?;
-        let (parts, body) = response.into_parts();
-        let body = GuestBody::of_shared(body, ticket);
-        if only_head {
-            body.finish_unread();
-            return Ok(Response::from_parts(parts, GuestBody::empty()));
-        }
-        Ok(Response::from_parts(parts, body))
-    }
-
-    fn work<B>(&self, request: Request<B>, transport: Transport, answer: work::Answer) -> Work
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BodyError>,
-    {
-        let inner = self.0.clone();
-        let pressure = inner.background.pressure();
-        let seen = pressure.clone();
-        match &self.0.linked {
-            Linked::P2(_) => Work::new(
-                p2::answer(inner, request, transport, answer, seen),
-                pressure,
-                self.0.background.clone(),
-            ),
-            Linked::P3(_) => Work::new(
-                p3::answer(inner, request, transport, answer, seen),
-                pressure,
-                self.0.background.clone(),
-            ),
-        }
     }
 
     /// Ends instances that nobody has used for as long as they may be kept. Call it from time to time.
     pub fn sweep(&self) {
-        self.0.instances.sweep();
+        match &self.0 {
+            Entered::P2(inner) => inner.instances.sweep(),
+            Entered::P3(inner) => inner.instances.sweep(),
+            // They end by themselves.
+            Entered::Shared(..) => {}
+        }
     }
 }
 
+/// Lets a guest work on the thread of whoever waits for it, until it answers.
+async fn answered<F>(
+    background: Background,
+    guest: impl FnOnce(work::Answer, Pressure) -> F,
+) -> Result<Response<GuestBody>, Failure>
+where
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let (answer, answered) = oneshot::channel();
+    let pressure = Pressure::default();
+    let mut work = Work::new(guest(answer, pressure.clone()), pressure, background);
+    let response = work.until_answered(answered).await?;
+    Ok(response.map(|body| GuestBody::new(body, work)))
+}
+
 /// Opens a store for a new instance.
-fn open(inner: &Inner, pressure: Pressure) -> Result<Store<Cell>, Failure> {
-    let mut store = cell::open(&inner.engine, inner.serving.setup())
-        .map_err(|error| Failure::platform(error.to_string()))?;
+fn open(engine: &Engine, serving: &Serving, pressure: Pressure) -> Result<Store<Cell>, Failure> {
+    let mut store =
+        cell::open(engine, serving.setup()).map_err(|error| Failure::platform(error.to_string()))?;
     store.data_mut().pressure = pressure;
     Ok(store)
+}
+
+/// A component that was linked, by the interface by which it is entered.
+enum Linked {
+    P2(ProxyPre<Cell>),
+    P3(ServicePre<Cell>),
 }
 
 /// Links a component by the newest handler that it exports and the engine can enter.
@@ -332,12 +336,4 @@ fn handler_of(engine: &Engine, component: &Component) -> Option<String> {
         Concurrency::On => found(newer).or_else(|| found(older)),
         Concurrency::Off => found(older).or_else(|| found(newer)),
     }
-}
-
-/// Whether a component answers HTTP requests, by the names of what it exports.
-#[must_use]
-pub fn is_handler(export: &str) -> bool {
-    export
-        .split_once('@')
-        .is_some_and(|(path, _)| HANDLERS.contains(&path))
 }

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 use http_body::Body;
-use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 
 use super::body::{BodyError, for_guest};
 use super::failure::Failure;
-use super::instances::{Instance, Kept};
+use super::instances::Way;
 use super::pressure::Pressure;
 use super::work::Answer;
-use super::{Inner, Linked, Transport, open};
+use super::{Inner, Transport};
+use crate::cell::Cell;
 
 /// Answers one request with an instance of its own, or with one that is kept.
 pub(super) async fn answer<B>(
-    inner: Arc<Inner>,
+    inner: Arc<Inner<ProxyPre<Cell>>>,
     request: Request<B>,
     transport: Transport,
     answer: Answer,
@@ -27,7 +29,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BodyError>,
 {
-    let mut instance = instance(&inner, pressure).await?;
+    let mut instance = inner.instance(pressure).await?;
     let scheme = match transport {
         Transport::Plain => Scheme::Http,
         Transport::Encrypted => Scheme::Https,
@@ -45,31 +47,13 @@ where
         .map_err(platform)?;
     let handler = instance.proxy.wasi_http_incoming_handler();
     let called = handler.call_handle(&mut instance.store, request, out).await;
-    if let Err(error) = called {
-        return Err(Failure::of(&error, instance.store.data(), &inner.serving.limits));
-    }
-    instance.answered += 1;
-    inner
-        .instances
-        .give_back(instance.answered, || Kept::P2(instance));
-    Ok(())
+    inner.finish(instance, called)
 }
 
-async fn instance(inner: &Inner, pressure: Pressure) -> Result<Instance<Proxy>, Failure> {
-    if let Some(Kept::P2(mut instance)) = inner.instances.take() {
-        instance.attend(&inner.engine, pressure);
-        return Ok(instance);
+impl Way for ProxyPre<Cell> {
+    type Proxy = Proxy;
+
+    async fn instantiate(&self, store: &mut Store<Cell>) -> wasmtime::Result<Proxy> {
+        self.instantiate_async(store).await
     }
-    let Linked::P2(linked) = &inner.linked else {
-        return Err(Failure::platform("the program is not one of WASI 0.2"));
-    };
-    let mut store = open(inner, pressure)?;
-    let proxy = linked.instantiate_async(&mut store).await;
-    let proxy =
-        proxy.map_err(|error| Failure::of_instantiation(&error, store.data(), &inner.serving.limits))?;
-    Ok(Instance {
-        store,
-        proxy,
-        answered: 0,
-    })
 }

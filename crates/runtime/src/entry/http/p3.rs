@@ -8,21 +8,22 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Uri, header};
 use http_body::Body;
+use wasmtime::Store;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::p3;
-use wasmtime_wasi_http::p3::bindings::Service;
+use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 
 use super::body::{BodyError, for_guest};
 use super::failure::Failure;
-use super::instances::{Instance, Kept};
+use super::instances::Way;
 use super::pressure::Pressure;
 use super::work::Answer;
-use super::{Inner, Linked, Transport, open};
+use super::{Inner, Transport};
 use crate::cell::Cell;
 
 /// Answers one request with an instance of its own, or with one that is kept.
 pub(super) async fn answer<B>(
-    inner: Arc<Inner>,
+    inner: Arc<Inner<ServicePre<Cell>>>,
     request: Request<B>,
     transport: Transport,
     answer: Answer,
@@ -32,7 +33,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BodyError>,
 {
-    let mut instance = instance(&inner, pressure).await?;
+    let mut instance = inner.instance(pressure).await?;
     let request = complete(request, transport).map(for_guest);
     let service = &instance.proxy;
     let ran = instance
@@ -45,14 +46,7 @@ where
         })
         .await
         .flatten();
-    if let Err(error) = ran {
-        return Err(Failure::of(&error, instance.store.data(), &inner.serving.limits));
-    }
-    instance.answered += 1;
-    inner
-        .instances
-        .give_back(instance.answered, || Kept::P3(instance));
-    Ok(())
+    inner.finish(instance, ran)
 }
 
 /// How the host fared with the body of the request, once the guest has read it.
@@ -111,21 +105,10 @@ pub(super) fn complete<B>(mut request: Request<B>, transport: Transport) -> Requ
     request
 }
 
-async fn instance(inner: &Inner, pressure: Pressure) -> Result<Instance<Service>, Failure> {
-    if let Some(Kept::P3(mut instance)) = inner.instances.take() {
-        instance.attend(&inner.engine, pressure);
-        return Ok(instance);
+impl Way for ServicePre<Cell> {
+    type Proxy = Service;
+
+    async fn instantiate(&self, store: &mut Store<Cell>) -> wasmtime::Result<Service> {
+        self.instantiate_async(store).await
     }
-    let Linked::P3(linked) = &inner.linked else {
-        return Err(Failure::platform("the program is not one of WASI 0.3"));
-    };
-    let mut store = open(inner, pressure)?;
-    let proxy = linked.instantiate_async(&mut store).await;
-    let proxy =
-        proxy.map_err(|error| Failure::of_instantiation(&error, store.data(), &inner.serving.limits))?;
-    Ok(Instance {
-        store,
-        proxy,
-        answered: 0,
-    })
 }

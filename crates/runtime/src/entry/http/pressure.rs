@@ -83,10 +83,6 @@ impl Background {
     {
         self.0.handle.spawn(future)
     }
-
-    pub(super) fn pressure(&self) -> Pressure {
-        Pressure::default()
-    }
 }
 
 impl Drop for Threads {

@@ -20,14 +20,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::WasiBody;
-use wasmtime_wasi_http::p3::bindings::Service;
+use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 use weft_app::trigger::http::Reuse;
 
+use super::body::GuestBody;
 use super::failure::Failure;
+use super::instances::Instance;
 use super::p3;
 use super::work::{Answer, Work};
-use super::{Inner, Linked, open};
+use super::{Inner, Pressure};
 use crate::cell::Cell;
+
+/// A program that this is for.
+type Program = Inner<ServicePre<Cell>>;
 
 /// A request on its way to an instance.
 struct Job {
@@ -78,9 +83,9 @@ impl Shared {
     /// Answers one request with an instance that has a place, or with a new one.
     pub(super) async fn answer(
         &self,
-        inner: &Arc<Inner>,
+        inner: &Arc<Program>,
         request: Request<WasiBody>,
-    ) -> Result<(Response<WasiBody>, Ticket), Failure> {
+    ) -> Result<Response<GuestBody>, Failure> {
         let mut ticket = self.place(inner);
         let (answer, answered) = oneshot::channel();
         // A queue that is closed belongs to an instance that has just failed; its failure is told below.
@@ -88,7 +93,7 @@ impl Shared {
         match answered.await {
             Ok(response) => {
                 ticket.is_answered = true;
-                Ok((response?, ticket))
+                Ok(response?.map(|body| GuestBody::of_shared(body, ticket)))
             }
             Err(_) => {
                 let failure = ticket.member.failure.lock().clone();
@@ -97,7 +102,7 @@ impl Shared {
         }
     }
 
-    fn place(&self, inner: &Arc<Inner>) -> Ticket {
+    fn place(&self, inner: &Arc<Program>) -> Ticket {
         let reuse = inner.serving.reuse;
         let here = thread::current().id();
         let mut members = self.0.lock();
@@ -125,7 +130,7 @@ impl Shared {
     }
 }
 
-fn start(inner: &Arc<Inner>, thread: ThreadId) -> Arc<Member> {
+fn start(inner: &Arc<Program>, thread: ThreadId) -> Arc<Member> {
     let (jobs, queue) = mpsc::unbounded_channel();
     let member = Arc::new(Member {
         thread,
@@ -136,7 +141,7 @@ fn start(inner: &Arc<Inner>, thread: ThreadId) -> Arc<Member> {
         task: Mutex::new(None),
         failure: Mutex::new(None),
     });
-    let pressure = inner.background.pressure();
+    let pressure = Pressure::default();
     let (program, told) = (inner.clone(), Arc::downgrade(&member));
     let seen = pressure.clone();
     let serving = async move {
@@ -155,22 +160,20 @@ fn start(inner: &Arc<Inner>, thread: ThreadId) -> Arc<Member> {
 
 /// Serves what comes until nobody can send any more, or nobody did for long.
 async fn serve(
-    inner: Arc<Inner>,
+    inner: Arc<Program>,
     mut queue: mpsc::UnboundedReceiver<Job>,
-    pressure: super::Pressure,
+    pressure: Pressure,
 ) -> Result<(), Failure> {
-    let Linked::P3(linked) = &inner.linked else {
-        return Err(Failure::platform("the program is not one of WASI 0.3"));
-    };
-    let limits = &inner.serving.limits;
-    let mut store = open(&inner, pressure)?;
-    let service = linked.instantiate_async(&mut store).await;
-    let service = service.map_err(|error| Failure::of_instantiation(&error, store.data(), limits))?;
+    let Instance {
+        mut store,
+        proxy: service,
+        ..
+    } = inner.new_instance(pressure).await?;
     let ended = store
         .run_concurrent(async |accessor| take_all(accessor, &service, &mut queue, inner.serving.reuse).await)
         .await
         .flatten();
-    ended.map_err(|error| Failure::of(&error, store.data(), limits))
+    ended.map_err(|error| Failure::of(&error, store.data(), &inner.serving.limits))
 }
 
 async fn take_all(

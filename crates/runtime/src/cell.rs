@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::entry::http::Pressure;
 use crate::error::SetupError;
 use crate::interruption::{self, Lookout};
-use crate::link::{DenyHttp, Imports, ScopedImport};
+use crate::link::{DenyHttp, Imports};
 use crate::network::NetworkPolicy;
 use crate::output::{Channel, CountedOutput, OutputAllowance};
 use crate::repeatable::{SeededRandom, VirtualClock};
@@ -107,7 +107,7 @@ impl Cell {
     /// One principal, and the table.
     #[expect(
         clippy::indexing_slicing,
-        reason = "`open` refuses imports of principals that are not there, so no host function asks for one"
+        reason = "linking refuses imports of principals that are not there, so no host function asks for one"
     )]
     pub(crate) fn principal(&mut self, number: usize) -> (&mut Principal, &mut ResourceTable) {
         (&mut self.principals[number], &mut self.table)
@@ -154,16 +154,15 @@ pub(crate) fn open(engine: &Engine, setup: Setup) -> Result<Store<Cell>, SetupEr
 fn build(setup: Setup) -> Result<Cell, SetupError> {
     let Setup {
         principals,
-        imports,
+        // They matter to linking, which is done once for many stores.
+        imports: _,
         limits,
         heap_bytes_max,
         stop,
         thread,
     } = setup;
-    let known = principals.len();
-    let names_unknown = |imports: &[ScopedImport]| imports.iter().any(|import| import.principal >= known);
-    if known == 0 || matches!(&imports, Imports::Scoped(scoped) if names_unknown(scoped)) {
-        return Err(SetupError::PrincipalUnknown { known });
+    if principals.is_empty() {
+        return Err(SetupError::PrincipalUnknown { known: 0 });
     }
     let allowance = OutputAllowance::new(limits.output_bytes_max, stop.clone());
     let mut table = ResourceTable::new();

@@ -42,17 +42,13 @@ pub enum Concurrency {
 }
 
 impl Profile {
-    /// The names of all profiles.
-    pub const NAMES: [&'static str; 8] = [
-        "command",
-        "command-concurrent",
-        "metered",
-        "metered-concurrent",
-        "sampled",
-        "sampled-concurrent",
-        "serving",
-        "serving-concurrent",
-    ];
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let purposes = [Self::Command, Self::Metered, Self::Sampled, Self::Serving];
+        purposes
+            .into_iter()
+            .flat_map(|purpose| [Concurrency::Off, Concurrency::On].map(purpose))
+    }
 
     /// The name used in files and messages.
     pub fn name(self) -> &'static str {
@@ -70,18 +66,7 @@ impl Profile {
 
     /// The profile of this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        use Concurrency::{Off, On};
-        [Off, On]
-            .into_iter()
-            .flat_map(|c| {
-                [
-                    Self::Command(c),
-                    Self::Metered(c),
-                    Self::Sampled(c),
-                    Self::Serving(c),
-                ]
-            })
-            .find(|profile| profile.name() == name)
+        Self::all().find(|profile| profile.name() == name)
     }
 
     /// What makes guests look up unless something else is asked for.

@@ -76,6 +76,17 @@ impl Linking {
         }
     }
 
+    /// Refuses imports of principals that are not there, whether the program has such an import or not.
+    fn check(&self) -> Result<(), SetupError> {
+        let known = self.refusals.len();
+        match &self.imports {
+            Imports::Scoped(scoped) if scoped.iter().any(|import| import.principal >= known) => {
+                Err(SetupError::PrincipalUnknown { known })
+            }
+            Imports::Scoped(_) | Imports::Own => Ok(()),
+        }
+    }
+
     fn refusals_of(&self, principal: usize) -> Refusals {
         self.refusals.get(principal).copied().unwrap_or_default()
     }
@@ -87,6 +98,7 @@ pub(crate) fn components(
     component: &Component,
     linking: &Linking,
 ) -> Result<Linker<Cell>, SetupError> {
+    linking.check()?;
     let mut linker = Linker::new(engine.wasmtime());
     let mut missing = Vec::new();
     for (name, item) in component.component_type().imports(engine.wasmtime()) {

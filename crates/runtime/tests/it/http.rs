@@ -77,13 +77,18 @@ async fn text(response: Response<GuestBody>) -> String {
     String::from_utf8(body.to_vec()).unwrap()
 }
 
+/// What a thread of connections has.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
 /// Runs a test on a thread of its own, as connections are served.
 fn on_a_thread(test: impl AsyncFn(HttpProgram)) {
     for (name, concurrency) in GUESTS {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = runtime();
         let program = fresh(name, concurrency);
         runtime.block_on(async {
             tokio::time::timeout(Duration::from_secs(60), test(program))
@@ -113,10 +118,7 @@ fn a_short_body_of_a_guest_that_is_done_has_a_length() {
             assert_eq!(length, text(response).await.len() as u64);
         }
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     let program = fresh("web", Concurrency::Off);
     let response = runtime.block_on(ask(&program, get("/hello"))).unwrap();
     assert!(response.body().size_hint().exact().is_some());
@@ -251,10 +253,7 @@ fn a_kept_instance_answers_as_often_as_it_may() {
             ..Reuse::default()
         };
         let program = prepare(name, concurrency, reuse).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = runtime();
         runtime.block_on(async {
             let mut counts = Vec::new();
             for _ in 0..7 {
@@ -285,10 +284,7 @@ fn an_instance_that_nobody_used_for_long_is_gone() {
             ..Reuse::default()
         };
         let program = prepare(name, concurrency, reuse).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = runtime();
         runtime.block_on(async {
             assert_eq!(
                 text(ask(&program, get("/count")).await.unwrap()).await.trim(),
@@ -314,10 +310,7 @@ fn several_requests_at_a_time_are_for_guests_that_can_do_that() {
     let refused = prepare("web", Concurrency::Off, reuse);
     assert!(matches!(refused, Err(HttpProgramError::OneAtATime { wanted: 8 })));
     let program = prepare("web_p3", Concurrency::On, reuse).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     runtime.block_on(async {
         let started = std::time::Instant::now();
         let slow = (0..8).map(|_| async { text(ask(&program, get("/slow?ms=300")).await.unwrap()).await });
@@ -339,10 +332,7 @@ fn a_guest_that_never_answers_takes_only_those_with_it_who_share_it() {
         idle_timeout: Duration::from_secs(60),
     };
     let program = prepare("web_p3", Concurrency::On, reuse).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     runtime.block_on(async {
         for _ in 0..20 {
             let spinning = ask(&program, get("/spin"));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use weft_app::trigger::http::RouteTarget;
-use weft_app::{App, HttpTrigger, Trigger};
+use weft_app::{App, Component, HttpTrigger, Trigger};
 use weft_compose::{Entry, Fused, Owner, Plan, Target};
 use weft_manifest::Severity;
 use weft_node::{Assembled, Building, Failure, Opened, Planned};
@@ -105,16 +105,27 @@ fn warn(opened: &Opened, planned: &Planned, output: &Output) {
     }
 }
 
-/// Whose import is whose, as the engine wants to know it.
+/// The components of an entry, in the order in which they are principals.
+pub(crate) fn members<'a>(app: &'a App, entry: &'a Entry) -> impl Iterator<Item = (usize, &'a Component)> {
+    let members = entry.members.iter();
+    members.filter_map(|index| Some((*index, app.components.get(*index)?)))
+}
+
+/// Whose import is whose, as the engine wants to know it: by the number among the [`members`] of the entry.
 pub(crate) fn imports(entry: &Entry, fused: &Fused) -> Vec<ScopedImport> {
-    let scoped = |import: &weft_compose::ScopedImport| ScopedImport {
-        name: import.name.clone(),
-        interface: import.interface.clone(),
-        principal: match &import.owner {
-            Owner::Component(index) => *index,
-            Owner::Group { principal, .. } => *principal,
-        },
-        granted: entry.gives(import),
+    let scoped = |import: &weft_compose::ScopedImport| {
+        let (Owner::Component(owner) | Owner::Group { principal: owner, .. }) = &import.owner;
+        ScopedImport {
+            name: import.name.clone(),
+            interface: import.interface.clone(),
+            // One that is no member is refused when the program is linked.
+            principal: entry
+                .members
+                .iter()
+                .position(|member| member == owner)
+                .unwrap_or(usize::MAX),
+            granted: entry.gives(import),
+        }
     };
     fused.imports.iter().map(scoped).collect()
 }

@@ -20,6 +20,8 @@ pub(crate) struct Folder {
     root: PathBuf,
     seen: u64,
     looked: Instant,
+    /// Whether files changed while the last version was built, which makes the next build the second for one change.
+    is_second: bool,
 }
 
 impl Folder {
@@ -36,6 +38,7 @@ impl Folder {
             root,
             seen,
             looked: Instant::now(),
+            is_second: false,
         }
     }
 
@@ -59,9 +62,14 @@ impl Folder {
         true
     }
 
-    /// Takes what there is now for seen: what a build has written is no change.
-    pub(crate) fn settle(&mut self) {
-        self.seen = look(&self.root);
+    /// To be told after each build. What changed meanwhile may be the work of a person, so there is one more build for
+    /// it; what changes during that one is taken for what the build itself writes, or there would be no end.
+    pub(crate) fn was_built(&mut self) {
+        let now = look(&self.root);
+        self.is_second = !self.is_second && now != self.seen;
+        if !self.is_second {
+            self.seen = now;
+        }
     }
 }
 
@@ -106,6 +114,33 @@ fn walk(folder: &Path, depth: usize, left: &mut usize, hasher: &mut DefaultHashe
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whether a change is noticed, for which it must have been still for a moment.
+    fn notices(folder: &mut Folder) -> bool {
+        std::thread::sleep(PERIOD);
+        folder.has_changed()
+    }
+
+    #[test]
+    fn what_changes_during_a_build_is_built_once_more_and_not_for_ever() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs_err::write(root.path().join(name), text).unwrap();
+        write("main.wat", "one");
+        let mut folder = Folder::of(root.path());
+        assert!(!notices(&mut folder));
+        write("main.wat", "second");
+        assert!(notices(&mut folder));
+        // Somebody types, while it is built.
+        write("main.wat", "the third");
+        folder.was_built();
+        assert!(notices(&mut folder));
+        // The build writes something.
+        write("main.o", "made");
+        folder.was_built();
+        assert!(!notices(&mut folder));
+        write("main.wat", "the fourth of them");
+        assert!(notices(&mut folder));
+    }
 
     #[test]
     fn what_tools_make_is_no_change() {

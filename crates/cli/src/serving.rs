@@ -8,16 +8,22 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use weft_app::trigger::http::ListenAddress;
+use weft_app::{Grants, Name};
 use weft_node::Answers;
-use weft_runtime::Engine;
-use weft_runtime::entry::http::Background;
+use weft_runtime::denial::DenialLog;
+use weft_runtime::entry::http::{Background, ServedPrincipal};
+use weft_runtime::{Concurrency, EngineOptions, Profile, Program};
 use weft_serve::{Ended, FaultPages, Notice, Server, Settings, Site};
 
 use crate::changes::Folder;
 use crate::exit_code::Code;
 use crate::flags::CompileArguments;
+use crate::input::Input;
+use crate::launch::http_clients;
+use crate::load::{self, LoadOptions};
 use crate::output::Output;
 use crate::report::Report;
+use crate::settings::Settings as Own;
 use crate::watch::Watch;
 
 /// How often instances are looked at that nobody uses.
@@ -41,10 +47,100 @@ pub(crate) struct Serving<'a> {
     pub(crate) is_dev: bool,
 }
 
+/// How programs that are served are loaded.
+pub(crate) struct Loader<'a> {
+    pub(crate) compile: CompileArguments,
+    pub(crate) use_cache: bool,
+    pub(crate) trust_artifact: bool,
+    /// Requests worked on at a time.
+    pub(crate) requests_max: usize,
+    pub(crate) stack_bytes_max: usize,
+    pub(crate) settings: &'a Own,
+    pub(crate) output: &'a Output,
+    pub(crate) watch: &'a Watch,
+}
+
+impl Loader<'_> {
+    pub(crate) fn load(&self, input: Input) -> Result<Program, Report> {
+        let options = LoadOptions {
+            profile: Profile::Serving(Concurrency::Off),
+            engine: EngineOptions {
+                stack_bytes_max: self.stack_bytes_max,
+                instances_max: instances(self.requests_max)?,
+                interruption: self.compile.interruption,
+                ..EngineOptions::default()
+            },
+            compile: self.compile.bounds(),
+            use_cache: self.use_cache,
+            trust_artifact: self.trust_artifact,
+        };
+        let loaded = load::load(input, options, self.settings, self.output, self.watch)?;
+        let program = loaded.program.clone();
+        loaded.finish_storing(self.output);
+        Ok(program)
+    }
+
+    /// Refuses to bring anything new in where it cannot be compiled in a process of its own, which may run out of time
+    /// or memory without anybody noticing here.
+    pub(crate) fn refuse_without_cache(&self) -> Result<(), Report> {
+        if self.use_cache {
+            return Ok(());
+        }
+        Err(
+            Report::failed("with `--no-cache` what has changed cannot be compiled aside")
+                .hint("start the server without `--no-cache`, or start it anew"),
+        )
+    }
+
+    /// Compiles a program into the cache, in a process of its own.
+    pub(crate) fn warm(&self, program: &Path) -> Result<(), Report> {
+        let failed = || Report::failed(format!("cannot compile `{}`", program.display()));
+        let weft = std::env::current_exe().map_err(|error| failed().caused_by(error))?;
+        let compiled = Command::new(weft)
+            .args(["--quiet", "cache", "warm"])
+            .args(self.compile.words())
+            .arg("--")
+            .arg(program)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| failed().caused_by(error))?;
+        if compiled.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&compiled.stderr);
+        Err(failed().caused_by(said.trim().trim_start_matches("error: ").to_owned()))
+    }
+
+    /// As [`Loader::warm`], for a component that is in no file.
+    pub(crate) fn warm_bytes(&self, bytes: &[u8]) -> Result<(), Report> {
+        let failed = |error: io::Error| Report::failed("cannot compile the changed app").caused_by(error);
+        let mut file = tempfile::Builder::new()
+            .suffix(".wasm")
+            .tempfile()
+            .map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
+        self.warm(file.path())
+    }
+}
+
+/// What one component of a served program may do.
+pub(crate) fn principal(name: &Name, grants: &Grants) -> ServedPrincipal {
+    let denials = DenialLog::default();
+    let mut grants = grants.clone();
+    // Nobody types at a server, and no request should take what was meant for another.
+    grants.stdio.input = false;
+    ServedPrincipal {
+        http: http_clients(&grants.http, &denials),
+        grants,
+        arguments: vec![name.to_string()],
+        denials,
+    }
+}
+
 /// Threads for guests that compute for long, one for each processor.
-pub(crate) fn background(engines: Vec<Engine>) -> Result<Background, Report> {
+pub(crate) fn background() -> Result<Background, Report> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    Background::start(threads, engines)
+    Background::start(threads, Vec::new())
         .map_err(|error| Report::failed("cannot start threads").caused_by(error))
 }
 
@@ -99,7 +195,7 @@ pub(crate) fn serve(
         }
         let next = reload();
         if let Some(changes) = &mut changes {
-            changes.settle();
+            changes.was_built();
         }
         match next.and_then(|next| swap(&server, next)) {
             Ok(next) => {
@@ -109,10 +205,11 @@ pub(crate) fn serve(
             }
             Err(report) => {
                 let report = report.within(not_reloaded(name));
-                output.report(&report);
+                // Whoever reads of it in the terminal finds it on the page, too.
                 if is_dev {
                     show(&server, &site_now, &report);
                 }
+                output.report(&report);
             }
         }
     }
@@ -126,36 +223,6 @@ pub(crate) fn serve(
             Ok(Code::DONE)
         }
     }
-}
-
-/// As [`warm`], for a component that is in no file.
-pub(crate) fn warm_bytes(bytes: &[u8], compile: CompileArguments) -> Result<(), Report> {
-    let failed = |error: io::Error| Report::failed("cannot compile the changed app").caused_by(error);
-    let mut file = tempfile::Builder::new()
-        .suffix(".wasm")
-        .tempfile()
-        .map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    warm(file.path(), compile)
-}
-
-/// Compiles a program into the cache, in a process of its own.
-pub(crate) fn warm(program: &Path, compile: CompileArguments) -> Result<(), Report> {
-    let failed = || Report::failed(format!("cannot compile `{}`", program.display()));
-    let weft = std::env::current_exe().map_err(|error| failed().caused_by(error))?;
-    let compiled = Command::new(weft)
-        .args(["--quiet", "cache", "warm"])
-        .args(compile.words())
-        .arg("--")
-        .arg(program)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| failed().caused_by(error))?;
-    if compiled.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&compiled.stderr);
-    Err(failed().caused_by(said.trim().trim_start_matches("error: ").to_owned()))
 }
 
 fn swap(server: &Server<Answers>, next: Site<Answers>) -> Result<Site<Answers>, Report> {
@@ -177,8 +244,8 @@ fn show(server: &Server<Answers>, site: &Site<Answers>, report: &Report) {
 }
 
 /// Instances for which a pool must have room: as many as there can be requests, and those that wait for their next.
-pub(crate) fn instances(requests_max: Option<usize>) -> Result<u32, Report> {
-    let requests = u32::try_from(requests_max.unwrap_or(1024)).ok();
+fn instances(requests_max: usize) -> Result<u32, Report> {
+    let requests = u32::try_from(requests_max).ok();
     let instances = requests.and_then(|requests| requests.checked_add(64));
     instances.filter(|instances| *instances <= 12_000).ok_or_else(|| {
         Report::usage("so many requests at a time cannot be worked on").hint("at most 11936 at a time")

@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use weft_app::trigger::http::{HttpTrigger, RouteTarget};
-use weft_app::{App, Limits, Name, Trigger};
+use weft_app::{App, Component, Limits, Trigger};
 use weft_compose::{Entry, EntryKind, Fused};
 use weft_inspect::kind::Kind;
 use weft_node::{Answer, Answers, Assembled, Opened};
-use weft_runtime::denial::DenialLog;
-use weft_runtime::entry::http::{Background, HttpProgram, ServedPrincipal, Serving};
-use weft_runtime::{Concurrency, EngineOptions, Imports, Profile, Program, Stop};
+use weft_runtime::entry::http::{Background, HttpProgram, Serving};
+use weft_runtime::{Imports, Stop};
 use weft_serve::{Settings as FrontSettings, Site};
 
 use crate::app;
@@ -17,11 +16,9 @@ use crate::changes;
 use crate::exit_code::Code;
 use crate::flags::CompileArguments;
 use crate::input::Input;
-use crate::launch::http_clients;
-use crate::load::{self, LoadOptions};
 use crate::output::Output;
 use crate::report::Report;
-use crate::serving::{self, background};
+use crate::serving::{self, Loader, background};
 use crate::settings::Settings;
 use crate::watch::Watch;
 
@@ -60,10 +57,19 @@ impl AppServer<'_> {
         assembled: &Assembled,
         http: &HttpTrigger,
     ) -> Result<Code, Report> {
-        refuse_what_cannot_be_kept(opened.app())?;
         let watch = Watch::start(Stop::new(), *self.output)?;
-        let background = background(Vec::new())?;
-        let site = self.site(opened.app(), assembled, http, &watch, &background)?;
+        let background = background()?;
+        let loader = Loader {
+            compile: self.compile,
+            use_cache: self.use_cache,
+            trust_artifact: false,
+            requests_max: http.limits.requests_max,
+            stack_bytes_max: opened.app().limits.stack_bytes_max,
+            settings: self.settings,
+            output: self.output,
+            watch: &watch,
+        };
+        let site = site(opened.app(), assembled, http, &loader, &background)?;
         let serving = serving::Serving {
             name: opened.app().name.as_str(),
             settings: FrontSettings::new(http),
@@ -72,7 +78,7 @@ impl AppServer<'_> {
         };
         let changes = self.watches.then(|| changes::Folder::of(self.path));
         serving::serve(serving, &watch, self.output, changes, || {
-            self.reload(http, &watch, &background)
+            self.reload(http, &loader, &background)
         })
     }
 
@@ -80,15 +86,10 @@ impl AppServer<'_> {
     fn reload(
         &self,
         http: &HttpTrigger,
-        watch: &Watch,
+        loader: &Loader<'_>,
         background: &Background,
     ) -> Result<Site<Answers>, Report> {
-        if !self.use_cache {
-            return Err(
-                Report::failed("with `--no-cache` a changed app cannot be compiled aside")
-                    .hint("start it without `--no-cache`, or start it anew"),
-            );
-        }
+        loader.refuse_without_cache()?;
         let opened = app::open(self.path, self.output)?;
         let assembled = app::assemble(&opened, self.output)?;
         let next =
@@ -101,116 +102,73 @@ impl AppServer<'_> {
                     .hint("start the app anew for that; routes and components change while it runs"),
             );
         }
-        refuse_what_cannot_be_kept(opened.app())?;
-        for (entry, fused) in assembled.entries() {
-            if matches!(entry.kind, EntryKind::Http(_)) {
-                serving::warm_bytes(&fused.bytes, self.compile)?;
-            }
+        for (_, fused) in handlers(&assembled) {
+            loader.warm_bytes(&fused.bytes)?;
         }
-        self.site(opened.app(), &assembled, next, watch, background)
-    }
-
-    /// What answers, for each route.
-    fn site(
-        &self,
-        app: &App,
-        assembled: &Assembled,
-        http: &HttpTrigger,
-        watch: &Watch,
-        background: &Background,
-    ) -> Result<Site<Answers>, Report> {
-        let mut programs: Vec<(Name, HttpProgram)> = Vec::new();
-        for (entry, fused) in assembled.entries() {
-            let Some(component) = app.components.get(entry.component) else {
-                continue;
-            };
-            if matches!(entry.kind, EntryKind::Http(_)) {
-                let program = self.load(&component.name, app, fused, watch)?;
-                background.attend(program.engine());
-                let serving = serving_of(app, assembled, entry, fused);
-                let program = HttpProgram::new(&program, serving, background.clone()).map_err(|error| {
-                    Report::failed(format!("component `{}` cannot be served", component.name))
-                        .caused_by(error)
-                })?;
-                programs.push((component.name.clone(), program));
-            }
-        }
-        let answer = |target: &RouteTarget| match target {
-            RouteTarget::Files(_) => Ok(Answer::Files),
-            RouteTarget::Component(name) => {
-                let found = programs.iter().find(|(of, _)| of == name);
-                found
-                    .map(|(name, program)| Answer::Component {
-                        name: name.clone(),
-                        program: program.clone(),
-                    })
-                    .ok_or_else(|| {
-                        Report::failed(format!("component `{name}` of a route was not put together"))
-                    })
-            }
-        };
-        let answers = http.routes.iter().map(|route| answer(&route.target));
-        Ok(Site {
-            handler: Answers::new(answers.collect::<Result<_, _>>()?),
-            routes: http.routes.clone(),
-        })
-    }
-
-    fn load(&self, name: &Name, app: &App, fused: &Fused, watch: &Watch) -> Result<Program, Report> {
-        let input = Input {
-            name: name.to_string(),
-            short_name: format!("{}-{name}", app.name),
-            kind: Kind::Component,
-            bytes: fused.bytes.clone(),
-        };
-        let requests = app.triggers.iter().find_map(|trigger| match trigger {
-            Trigger::Http(http) => Some(http.limits.requests_max),
-            Trigger::Command { .. } => None,
-        });
-        let options = LoadOptions {
-            profile: Profile::Serving(Concurrency::Off),
-            engine: EngineOptions {
-                stack_bytes_max: app.limits.stack_bytes_max,
-                instances_max: serving::instances(requests)?,
-                interruption: self.compile.interruption,
-                ..EngineOptions::default()
-            },
-            compile: self.compile.bounds(),
-            use_cache: self.use_cache,
-            trust_artifact: false,
-        };
-        let loaded = load::load(input, options, self.settings, self.output, watch)?;
-        let program = loaded.program.clone();
-        loaded.finish_storing(self.output);
-        Ok(program)
+        site(opened.app(), &assembled, next, loader, background)
     }
 }
 
-/// What the instances of one entry may do and spend.
-fn serving_of(app: &App, assembled: &Assembled, entry: &Entry, fused: &Fused) -> Serving {
-    let principal = |component: &weft_app::Component| {
-        let denials = DenialLog::default();
-        let mut grants = component.grants.clone();
-        // Nobody types at a server, and no request should take what was meant for another.
-        grants.stdio.input = false;
-        ServedPrincipal {
-            http: http_clients(&grants.http, &denials),
-            grants,
-            arguments: vec![component.name.to_string()],
-            denials,
+/// The ways into an app by which it is handed requests, and the component that each became.
+fn handlers(assembled: &Assembled) -> impl Iterator<Item = (&Entry, &Fused)> {
+    assembled
+        .entries()
+        .filter(|(entry, _)| matches!(entry.kind, EntryKind::Http(_)))
+}
+
+/// What answers, for each route.
+fn site(
+    app: &App,
+    assembled: &Assembled,
+    http: &HttpTrigger,
+    loader: &Loader<'_>,
+    background: &Background,
+) -> Result<Site<Answers>, Report> {
+    refuse_what_cannot_be_kept(app)?;
+    let mut programs: Vec<(&Component, HttpProgram)> = Vec::new();
+    for (entry, fused) in handlers(assembled) {
+        let Some(component) = app.components.get(entry.component) else {
+            continue;
+        };
+        let program = loader.load(Input {
+            name: component.name.to_string(),
+            short_name: format!("{}-{}", app.name, component.name),
+            kind: Kind::Component,
+            bytes: fused.bytes.clone(),
+        })?;
+        background.attend(program.engine());
+        let members = app::members(app, entry);
+        let serving = Serving {
+            principals: members
+                .map(|(_, member)| serving::principal(&member.name, &member.grants))
+                .collect(),
+            imports: Imports::Scoped(app::imports(entry, fused).into()),
+            limits: app.limits.clone(),
+            heap_bytes_max: assembled.planned.plan.heap_bytes_max(entry),
+            reuse: component.reuse,
+        };
+        let program = HttpProgram::new(&program, serving, background.clone()).map_err(|error| {
+            Report::failed(format!("component `{}` cannot be served", component.name)).caused_by(error)
+        })?;
+        programs.push((component, program));
+    }
+    let answer = |target: &RouteTarget| match target {
+        RouteTarget::Files(_) => Ok(Answer::Files),
+        RouteTarget::Component(name) => {
+            let found = programs.iter().find(|(of, _)| of.name == *name);
+            found
+                .map(|(_, program)| Answer::Component {
+                    name: name.clone(),
+                    program: program.clone(),
+                })
+                .ok_or_else(|| Report::failed(format!("component `{name}` of a route was not put together")))
         }
     };
-    let reuse = app
-        .components
-        .get(entry.component)
-        .map(|component| component.reuse);
-    Serving {
-        principals: app.components.iter().map(principal).collect(),
-        imports: Imports::Scoped(app::imports(entry, fused).into()),
-        limits: app.limits.clone(),
-        heap_bytes_max: assembled.planned.plan.heap_bytes_max(entry),
-        reuse: reuse.unwrap_or_default(),
-    }
+    let answers = http.routes.iter().map(|route| answer(&route.target));
+    Ok(Site {
+        handler: Answers::new(answers.collect::<Result<_, _>>()?),
+        routes: http.routes.clone(),
+    })
 }
 
 /// Limits of a whole run that say nothing about an instance.

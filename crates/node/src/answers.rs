@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use weft_app::Name;
 use weft_runtime::entry::http::{BodyError, Failure, GuestBody, HttpProgram, Transport};
 use weft_runtime::trap::TrapReport;
@@ -98,7 +99,10 @@ impl Handler for Answers {
         } else {
             Transport::Plain
         };
-        match program.handle(request.map(ForGuest), transport).await {
+        match program
+            .handle(request.map(|body| body.map_err(for_guest)), transport)
+            .await
+        {
             Ok(response) => Ok(response.map(|body| AnswerBody {
                 body,
                 component: name.clone(),
@@ -136,34 +140,12 @@ impl Body for AnswerBody {
     }
 }
 
-/// The body of a request, whose failures the guest is told.
-#[derive(Debug)]
-struct ForGuest(RequestBody);
-
-impl Body for ForGuest {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.0).poll_frame(context));
-        Poll::Ready(frame.map(|frame| {
-            frame.map_err(|fault| match fault.kind {
-                FaultKind::TooLarge => BodyError::TooLarge,
-                FaultKind::ClientTooSlow => BodyError::TooSlow,
-                _ => BodyError::Broken,
-            })
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+/// What the guest is told of a failure of the body that it reads.
+fn for_guest(fault: Fault) -> BodyError {
+    match fault.kind {
+        FaultKind::TooLarge => BodyError::TooLarge,
+        FaultKind::ClientTooSlow => BodyError::TooSlow,
+        _ => BodyError::Broken,
     }
 }
 

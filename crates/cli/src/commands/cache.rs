@@ -133,7 +133,7 @@ impl Clean {
 /// What this version of Weft makes artifacts for.
 fn own_engines() -> Result<Vec<u64>, Report> {
     let mut own = Vec::new();
-    for profile in Profile::NAMES.into_iter().filter_map(Profile::from_name) {
+    for profile in Profile::all() {
         let ways = Interruption::ALL.into_iter().filter(|one| profile.allows(*one));
         for interruption in ways {
             for inlining in [Inlining::On, Inlining::Off] {

@@ -6,11 +6,11 @@ use std::path::Path;
 use weft_app::grant::ClockGrant;
 use weft_app::trigger::http::HttpTrigger;
 use weft_app::{App, Trigger};
-use weft_compose::{EntryKind, Fused};
+use weft_compose::{Entry, EntryKind, Fused};
 use weft_inspect::kind::Kind;
 use weft_node::{Assembled, Opened};
 use weft_runtime::denial::DenialLog;
-use weft_runtime::entry::{self, Entry, Observe};
+use weft_runtime::entry::{self, Observe};
 use weft_runtime::{Concurrency, EngineOptions, Imports, PrincipalSetup, Profile, Setup, Stop, Thread};
 
 use crate::app::{self, AppArguments};
@@ -113,7 +113,7 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
         }
     }
     let (entry, fused) = command(&assembled)?;
-    let (main, imports) = (entry.component, app::imports(entry, fused));
+    let imports = app::imports(entry, fused);
     let stop = Stop::new();
     let watch = Watch::start(stop.clone(), *output)?;
     let input = Input {
@@ -124,7 +124,7 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
     };
     let options = load_options(run, app);
     let loaded = load::load(input, options, settings, output, &watch)?;
-    let (principals, refused) = principals(app, main, &arguments);
+    let (principals, refused) = principals(app, entry, &arguments);
     let fixed_clock = app
         .components
         .iter()
@@ -145,7 +145,7 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
             observe.sample_every.is_some(),
         );
         run_to_the_end(
-            entry::run(&loaded.program, &Entry::Command, setup, observe),
+            entry::run(&loaded.program, &entry::Entry::Command, setup, observe),
             fixed_clock,
         )?
     };
@@ -185,7 +185,7 @@ fn serve(
 }
 
 /// What is run: the way into the app that is its command, and the component that it became.
-fn command(assembled: &Assembled) -> Result<(&weft_compose::Entry, &Fused), Report> {
+fn command(assembled: &Assembled) -> Result<(&Entry, &Fused), Report> {
     let mut entries = assembled.entries();
     entries
         .find(|(entry, _)| entry.kind == EntryKind::Command)
@@ -229,12 +229,12 @@ fn load_options(run: &Run<'_>, app: &App) -> LoadOptions {
 
 /// What every component may do. Only the one that runs gets the arguments: others learn nothing of the command
 /// line but their own names.
-fn principals(app: &App, main: usize, arguments: &[String]) -> (Vec<PrincipalSetup>, Vec<Refused>) {
+fn principals(app: &App, entry: &Entry, arguments: &[String]) -> (Vec<PrincipalSetup>, Vec<Refused>) {
     let mut principals = Vec::new();
     let mut refused = Vec::new();
-    for (index, component) in app.components.iter().enumerate() {
+    for (index, component) in app::members(app, entry) {
         let mut own = vec![component.name.to_string()];
-        if index == main {
+        if index == entry.component {
             for trigger in &app.triggers {
                 if let Trigger::Command {
                     component: runs,

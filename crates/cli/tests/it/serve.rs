@@ -20,6 +20,17 @@ pub(crate) struct Served {
     pub(crate) address: String,
 }
 
+/// What stands behind a text on the line that says it.
+fn told_after(running: &mut Running, text: &str) -> String {
+    running.wait_for_stderr(text);
+    let said = running.stderr();
+    said.split(text)
+        .nth(1)
+        .and_then(|rest| rest.lines().next())
+        .unwrap()
+        .to_owned()
+}
+
 impl Served {
     pub(crate) fn start(program: &Path, flags: &[&str]) -> Self {
         let running = weft()
@@ -31,17 +42,7 @@ impl Served {
     }
 
     pub(crate) fn listening(mut running: Running) -> Self {
-        running.wait_for_stderr("on http://");
-        running.wait_for_stderr("\n");
-        let said = running.stderr();
-        let address = said
-            .split("on http://")
-            .nth(1)
-            .unwrap()
-            .lines()
-            .next()
-            .unwrap()
-            .to_owned();
+        let address = told_after(&mut running, "on http://");
         Self { running, address }
     }
 
@@ -340,16 +341,7 @@ fn a_second_server_on_the_same_port_is_told_so() {
 fn health_and_numbers_are_shown_elsewhere() {
     let served = Served::start(&guest("web"), &["--admin", "127.0.0.1:0"]);
     let mut running = served.running;
-    running.wait_for_stderr("health and numbers on http://");
-    let said = running.stderr();
-    let admin = said
-        .split("numbers on http://")
-        .nth(1)
-        .unwrap()
-        .lines()
-        .next()
-        .unwrap()
-        .to_owned();
+    let admin = told_after(&mut running, "health and numbers on http://");
     let ask = |path: &str| {
         let mut stream = TcpStream::connect(&admin).unwrap();
         write!(

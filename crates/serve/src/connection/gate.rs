@@ -32,6 +32,8 @@ pub(crate) struct Gate<S> {
     through: usize,
     /// How many of the kept bytes have been looked at for the end of a head.
     looked: usize,
+    /// Whether the response to what was read last has waited for those of other connections.
+    has_waited: bool,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,7 @@ impl<S> Gate<S> {
             kept: read_before,
             through: 0,
             looked: 0,
+            has_waited: false,
         }
     }
 
@@ -285,6 +288,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
                 continue;
             }
             self.link.note_move();
+            self.has_waited = false;
             if self.kept.is_empty() {
                 if self.take_in(before, buffer) {
                     return Poll::Ready(Ok(()));
@@ -328,6 +332,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.must_wait(context) {
+            return Poll::Pending;
+        }
         let done = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.note_write(done)
     }
@@ -338,6 +345,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.must_wait(context) {
+            return Poll::Pending;
+        }
         let done = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
         this.note_write(done)
     }
@@ -362,6 +372,19 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
 }
 
 impl<S> Gate<S> {
+    /// Lets the first bytes of a response wait until the thread has gone once through all connections that had
+    /// something to read. Their responses then go out one behind the other, and wake a client or a balancer that waits
+    /// for several of them once, where each would have waked it anew.
+    fn must_wait(&mut self, context: &Context<'_>) -> bool {
+        if self.has_waited {
+            return false;
+        }
+        self.has_waited = true;
+        self.link.is_write_blocked.set(true);
+        context.waker().wake_by_ref();
+        true
+    }
+
     fn note_write(&self, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.link.is_write_blocked.set(done.is_pending());
         if let Poll::Ready(Ok(_)) = &done {

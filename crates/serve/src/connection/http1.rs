@@ -129,7 +129,9 @@ impl<H: Handler> Driver<H> {
                 return Poll::Pending;
             }
             match self.link.phase.get() {
-                Phase::Idle if now >= self.idle_until() => return Poll::Ready(End::Over),
+                Phase::Idle if !self.link.is_write_blocked.get() && now >= self.idle_until() => {
+                    return Poll::Ready(End::Over);
+                }
                 Phase::Idle if self.link.is_quiet() => return Poll::Ready(End::Doze),
                 Phase::Head if !self.has_refused() => self.link.to_refuse.set(Some(Refusal::TooSlow)),
                 Phase::Responding => return Poll::Ready(End::Abort),
@@ -156,8 +158,9 @@ impl<H: Handler> Driver<H> {
         let limits = &self.worker.limits;
         let since = self.link.since.get();
         let due = match self.link.phase.get() {
-            Phase::Idle if self.worker.draining.get().is_some() => Some(self.idle_until()),
+            // The end of a response is still here: whoever it is for may read slowly, also when the server ends.
             Phase::Idle if self.link.is_write_blocked.get() => Some(since + limits.body_timeout),
+            Phase::Idle if self.worker.draining.get().is_some() => Some(self.idle_until()),
             Phase::Idle => Some(since + DOZE.min(limits.idle_timeout)),
             Phase::Head => Some(since + limits.head_timeout),
             Phase::Working => self.link.wanted.get(),

@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Run(Box<commands::run::Arguments>),
     Serve(Box<commands::serve::Arguments>),
     Up(Box<commands::up::Arguments>),
+    Reload(commands::reload::Arguments),
     Check(commands::check::Arguments),
     Graph(commands::graph::Arguments),
     Compose(commands::compose::Arguments),

@@ -70,23 +70,51 @@ pub(crate) fn load(
         Kind::Component | Kind::CoreModule => {}
     }
     let cache = open_cache(options, settings, output);
-    let digest = Digest::of(&input.bytes);
-    let engines = Engines::of(&input, options);
-    for engine in engines.iter() {
-        let engine = engine?;
-        let key = Key::new(digest, engine.compatibility(), engine.profile().name());
-        if let Some(program) = find(cache.as_ref(), &key, &engine, output) {
-            return Ok(Loaded {
-                program,
-                storing: None,
-            });
-        }
+    if let Some(program) = find_any(cache.as_ref(), &input, options, output)? {
+        return Ok(Loaded {
+            program,
+            storing: None,
+        });
     }
-    let program = engines.compile(&input, options.compile, output, watch)?;
-    let engine = program.engine();
-    let key = Key::new(digest, engine.compatibility(), engine.profile().name());
+    let program = Engines::of(&input, options).compile(&input, options.compile, output, watch)?;
+    let key = key_of(Digest::of(&input.bytes), program.engine());
     let storing = cache.map(|cache| store(cache, key, input.short_name.clone(), program.clone()));
     Ok(Loaded { program, storing })
+}
+
+/// Loads a program from the cache, if it is there.
+pub(crate) fn cached(
+    mut input: Input,
+    options: LoadOptions,
+    settings: &Settings,
+    output: &Output,
+) -> Result<Option<Program>, Report> {
+    if input.kind == Kind::Text {
+        input::assemble(&mut input)?;
+    }
+    let cache = open_cache(options, settings, output);
+    find_any(cache.as_ref(), &input, options, output)
+}
+
+/// Finds a program in the cache, made by any engine that fits it.
+fn find_any(
+    cache: Option<&Cache>,
+    input: &Input,
+    options: LoadOptions,
+    output: &Output,
+) -> Result<Option<Program>, Report> {
+    let digest = Digest::of(&input.bytes);
+    for engine in Engines::of(input, options).iter() {
+        let engine = engine?;
+        if let Some(program) = find(cache, &key_of(digest, &engine), &engine, output) {
+            return Ok(Some(program));
+        }
+    }
+    Ok(None)
+}
+
+fn key_of(digest: Digest, engine: &Engine) -> Key {
+    Key::new(digest, engine.compatibility(), engine.profile().name())
 }
 
 /// The engines that may fit a program, the better one first.

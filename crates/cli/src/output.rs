@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use weft_app::quantity::{show_bytes, show_duration};
-use weft_runtime::denial::Denials;
+use weft_runtime::denial::{Denial, Denials};
 use weft_runtime::trap::{Frame, TrapReport};
 
 use crate::args::Verbosity;
@@ -114,29 +114,7 @@ impl Output {
         }
         let mut text = String::new();
         for denial in &denials.entries {
-            let (who, cure) = match component {
-                None => (
-                    "the program".to_owned(),
-                    format!("grant it with `{}`", part(&denial.flag)),
-                ),
-                Some(name) if denial.flag.is_empty() => (
-                    format!("component `{name}`"),
-                    format!("`weft check --explain {name}` says what it may do, and what would end the app"),
-                ),
-                Some(name) => (
-                    format!("component `{name}`"),
-                    format!(
-                        "grant it with `{}` under `[component.{name}.grants]`",
-                        part(&manifest_line(&denial.flag))
-                    ),
-                ),
-            };
-            text.push_str(&format!(
-                "{}: {who} was refused: {} ({}); {cure}\n",
-                self.paint(YELLOW, "denied"),
-                part(&denial.attempted),
-                denial.interface,
-            ));
+            text.push_str(&self.denied(component, denial));
         }
         if denials.omitted > 0 {
             text.push_str(&format!(
@@ -146,6 +124,39 @@ impl Output {
             ));
         }
         self.say(&text);
+    }
+
+    /// Tells at once what a component was refused that does not end: one that answers requests.
+    pub(crate) fn denial(&self, component: Option<&str>, denial: &Denial) {
+        if self.verbosity >= Verbosity::Normal {
+            self.say(&self.denied(component, denial));
+        }
+    }
+
+    fn denied(&self, component: Option<&str>, denial: &Denial) -> String {
+        let (who, cure) = match component {
+            None => (
+                "the program".to_owned(),
+                format!("grant it with `{}`", part(&denial.flag)),
+            ),
+            Some(name) if denial.flag.is_empty() => (
+                format!("component `{name}`"),
+                format!("`weft check --explain {name}` says what it may do, and what would end the app"),
+            ),
+            Some(name) => (
+                format!("component `{name}`"),
+                format!(
+                    "grant it with `{}` under `[component.{name}.grants]`",
+                    part(&manifest_line(&denial.flag))
+                ),
+            ),
+        };
+        format!(
+            "{}: {who} was refused: {} ({}); {cure}\n",
+            self.paint(YELLOW, "denied"),
+            part(&denial.attempted),
+            denial.interface,
+        )
     }
 
     /// Shows that something takes its time; drawn over by the next call.

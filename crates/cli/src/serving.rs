@@ -13,7 +13,7 @@ use weft_node::Answers;
 use weft_runtime::denial::DenialLog;
 use weft_runtime::entry::http::{Background, ServedPrincipal};
 use weft_runtime::{Concurrency, EngineOptions, Profile, Program};
-use weft_serve::{Ended, FaultPages, Notice, Server, Settings, Site};
+use weft_serve::{Ended, FaultKind, FaultPages, Notice, Server, Settings, Site};
 
 use crate::changes::Folder;
 use crate::exit_code::Code;
@@ -23,6 +23,7 @@ use crate::launch::http_clients;
 use crate::load::{self, LoadOptions};
 use crate::output::Output;
 use crate::report::Report;
+use crate::running::Running;
 use crate::settings::Settings as Own;
 use crate::watch::Watch;
 
@@ -42,27 +43,43 @@ pub(crate) enum Wish {
 pub(crate) struct Serving<'a> {
     /// What it is called in messages.
     pub(crate) name: &'a str,
+    /// The file or folder that is served, by which others find the server.
+    pub(crate) served: &'a Path,
     pub(crate) settings: Settings,
     pub(crate) site: Site<Answers>,
     pub(crate) is_dev: bool,
 }
 
 /// How programs that are served are loaded.
-pub(crate) struct Loader<'a> {
+#[derive(Debug, Clone)]
+pub(crate) struct Loader {
     pub(crate) compile: CompileArguments,
     pub(crate) use_cache: bool,
     pub(crate) trust_artifact: bool,
     /// Requests worked on at a time.
     pub(crate) requests_max: usize,
     pub(crate) stack_bytes_max: usize,
-    pub(crate) settings: &'a Own,
-    pub(crate) output: &'a Output,
-    pub(crate) watch: &'a Watch,
+    pub(crate) settings: Own,
+    pub(crate) output: Output,
+    pub(crate) watch: Watch,
 }
 
-impl Loader<'_> {
+impl Loader {
     pub(crate) fn load(&self, input: Input) -> Result<Program, Report> {
-        let options = LoadOptions {
+        let (options, output) = (self.options()?, &self.output);
+        let loaded = load::load(input, options, &self.settings, output, &self.watch)?;
+        let program = loaded.program.clone();
+        loaded.finish_storing(output);
+        Ok(program)
+    }
+
+    /// As [`Loader::load`], for what has been compiled before.
+    pub(crate) fn cached(&self, input: Input) -> Result<Option<Program>, Report> {
+        load::cached(input, self.options()?, &self.settings, &self.output)
+    }
+
+    fn options(&self) -> Result<LoadOptions, Report> {
+        Ok(LoadOptions {
             profile: Profile::Serving(Concurrency::Off),
             engine: EngineOptions {
                 stack_bytes_max: self.stack_bytes_max,
@@ -73,11 +90,7 @@ impl Loader<'_> {
             compile: self.compile.bounds(),
             use_cache: self.use_cache,
             trust_artifact: self.trust_artifact,
-        };
-        let loaded = load::load(input, options, self.settings, self.output, self.watch)?;
-        let program = loaded.program.clone();
-        loaded.finish_storing(self.output);
-        Ok(program)
+        })
     }
 
     /// Refuses to bring anything new in where it cannot be compiled in a process of its own, which may run out of time
@@ -123,18 +136,34 @@ impl Loader<'_> {
     }
 }
 
-/// What one component of a served program may do.
-pub(crate) fn principal(name: &Name, grants: &Grants) -> ServedPrincipal {
-    let denials = DenialLog::default();
-    let mut grants = grants.clone();
-    // Nobody types at a server, and no request should take what was meant for another.
-    grants.stdio.input = false;
+/// Where it stands what a component may do, and so how it is told what would grant more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Flags,
+    Manifest,
+}
+
+/// What one component of a served program may do. What it is refused is told at once, each refusal once.
+pub(crate) fn principal(name: &Name, grants: Arc<Grants>, origin: Origin, output: Output) -> ServedPrincipal {
+    let component = match origin {
+        Origin::Flags => None,
+        Origin::Manifest => Some(name.to_string()),
+    };
+    let denials = DenialLog::telling(move |denial| output.denial(component.as_deref(), denial));
     ServedPrincipal {
         http: http_clients(&grants.http, &denials),
         grants,
-        arguments: vec![name.to_string()],
+        arguments: [name.to_string()].into(),
         denials,
     }
+}
+
+/// What a component may do of what it was granted, where it answers requests.
+pub(crate) fn served(grants: &Grants) -> Arc<Grants> {
+    let mut grants = grants.clone();
+    // Nobody types at a server, and no request should take what was meant for another.
+    grants.stdio.input = false;
+    grants.into()
 }
 
 /// Threads for guests that compute for long, one for each processor.
@@ -148,6 +177,7 @@ pub(crate) fn background() -> Result<Background, Report> {
 /// or when files change that are watched.
 pub(crate) fn serve(
     serving: Serving<'_>,
+    own: &Own,
     watch: &Watch,
     output: &Output,
     mut changes: Option<Folder>,
@@ -155,6 +185,7 @@ pub(crate) fn serve(
 ) -> Result<Code, Report> {
     let Serving {
         name,
+        served,
         mut settings,
         site,
         is_dev,
@@ -172,6 +203,10 @@ pub(crate) fn serve(
     let (wish, wishes) = mpsc::channel();
     watch.serving(wish.clone());
     on_hangup(wish)?;
+    let _running = Running::announce(served, own).unwrap_or_else(|error| {
+        output.detail(&format!("`weft reload` will not find this server: {error}"));
+        None
+    });
     let mut site_now = site.clone();
     let server = Server::start(settings, site)
         .map_err(|error| Report::failed(format!("cannot serve `{name}`")).caused_by(error))?;
@@ -284,6 +319,8 @@ fn on_hangup(wish: mpsc::Sender<Wish>) -> Result<(), Report> {
 /// Tells on standard error what the front tells, one line at a time.
 fn teller(output: Output) -> weft_serve::Notify {
     Arc::new(move |notice| match notice {
+        // Strangers ask for all kinds of things.
+        Notice::RequestFailed { fault, .. } if fault.kind == FaultKind::NotFound => {}
         Notice::RequestFailed { id, fault } => output.warn(&format!("request {id} failed: {fault}")),
         Notice::CertificateReplaced(path) => {
             output.note(&format!("the certificate `{}` is in use", path.display()));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::args::{Arguments, Verbosity};
 
 /// Everything that comes from outside the command line.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// How much is said.
     pub(crate) verbosity: Verbosity,
@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) cache: Option<PathBuf>,
     /// File of the key that seals artifacts.
     pub(crate) seal_key: Option<PathBuf>,
+    /// Folder in which running servers say that they are there.
+    pub(crate) running: Option<PathBuf>,
 }
 
 impl Settings {
@@ -37,6 +39,8 @@ impl Settings {
                 .map(|folder| folder.join("artifacts")),
             seal_key: folder("WEFT_DATA_DIR", "XDG_DATA_HOME", ".local/share")
                 .map(|folder| folder.join("artifact.key")),
+            running: folder("WEFT_DATA_DIR", "XDG_DATA_HOME", ".local/share")
+                .map(|folder| folder.join("running")),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::flags::CompileArguments;
 use crate::input::Input;
 use crate::output::Output;
 use crate::report::Report;
-use crate::serving::{self, Loader, background};
+use crate::serving::{self, Loader, Origin, background};
 use crate::settings::Settings;
 use crate::watch::Watch;
 
@@ -65,19 +65,20 @@ impl AppServer<'_> {
             trust_artifact: false,
             requests_max: http.limits.requests_max,
             stack_bytes_max: opened.app().limits.stack_bytes_max,
-            settings: self.settings,
-            output: self.output,
-            watch: &watch,
+            settings: self.settings.clone(),
+            output: *self.output,
+            watch: watch.clone(),
         };
         let site = site(opened.app(), assembled, http, &loader, &background)?;
         let serving = serving::Serving {
             name: opened.app().name.as_str(),
+            served: self.path,
             settings: FrontSettings::new(http),
             site,
             is_dev: self.is_dev,
         };
         let changes = self.watches.then(|| changes::Folder::of(self.path));
-        serving::serve(serving, &watch, self.output, changes, || {
+        serving::serve(serving, self.settings, &watch, self.output, changes, || {
             self.reload(http, &loader, &background)
         })
     }
@@ -86,7 +87,7 @@ impl AppServer<'_> {
     fn reload(
         &self,
         http: &HttpTrigger,
-        loader: &Loader<'_>,
+        loader: &Loader,
         background: &Background,
     ) -> Result<Site<Answers>, Report> {
         loader.refuse_without_cache()?;
@@ -121,7 +122,7 @@ fn site(
     app: &App,
     assembled: &Assembled,
     http: &HttpTrigger,
-    loader: &Loader<'_>,
+    loader: &Loader,
     background: &Background,
 ) -> Result<Site<Answers>, Report> {
     refuse_what_cannot_be_kept(app)?;
@@ -140,7 +141,10 @@ fn site(
         let members = app::members(app, entry);
         let serving = Serving {
             principals: members
-                .map(|(_, member)| serving::principal(&member.name, &member.grants))
+                .map(|(_, member)| {
+                    let grants = serving::served(&member.grants);
+                    serving::principal(&member.name, grants, Origin::Manifest, loader.output)
+                })
                 .collect(),
             imports: Imports::Scoped(app::imports(entry, fused).into()),
             limits: app.limits.clone(),

@@ -18,6 +18,8 @@ use weft_runtime::entry::http::{BodyError, Failure, GuestBody, HttpProgram, Tran
 use weft_runtime::trap::TrapReport;
 use weft_serve::{About, Fault, FaultKind, Handler, RequestBody};
 
+use crate::functions::Functions;
+
 /// Functions of a guest's stack that the log gets.
 const FRAMES_MAX: usize = 32;
 
@@ -37,6 +39,8 @@ pub enum Answer {
         /// The component.
         program: HttpProgram,
     },
+    /// The function that the path names.
+    Functions(Functions),
     /// The front itself, from files.
     Files,
     /// Nobody: what should answer could not be put together.
@@ -60,7 +64,7 @@ impl Answers {
     pub fn broken(&self, detail: &str) -> Self {
         let broken = |answer: &Answer| match answer {
             Answer::Files => Answer::Files,
-            Answer::Component { .. } | Answer::Broken { .. } => Answer::Broken {
+            Answer::Component { .. } | Answer::Functions(_) | Answer::Broken { .. } => Answer::Broken {
                 detail: detail.to_owned(),
             },
         };
@@ -72,8 +76,10 @@ impl Answers {
     /// Ends instances that were kept for longer than they may. Call it from time to time.
     pub fn sweep(&self) {
         for answer in self.routes.iter() {
-            if let Answer::Component { program, .. } = answer {
-                program.sweep();
+            match answer {
+                Answer::Component { program, .. } => program.sweep(),
+                Answer::Functions(functions) => functions.sweep(),
+                Answer::Files | Answer::Broken { .. } => {}
             }
         }
     }
@@ -89,26 +95,49 @@ impl Handler for Answers {
     ) -> Result<Response<AnswerBody>, Fault> {
         let (name, program) = match self.routes.get(about.route) {
             Some(Answer::Component { name, program }) => (name, program),
+            Some(Answer::Functions(functions)) => {
+                let (name, program) = function(functions, request.uri().path()).await?;
+                return respond(&name, &program, request, about).await;
+            }
             Some(Answer::Broken { detail }) => return Err(platform(detail.clone())),
             Some(Answer::Files) | None => {
                 return Err(platform(format!("route {} has no component", about.route)));
             }
         };
-        let transport = if about.encrypted {
-            Transport::Encrypted
-        } else {
-            Transport::Plain
-        };
-        match program
-            .handle(request.map(|body| body.map_err(for_guest)), transport)
-            .await
-        {
-            Ok(response) => Ok(response.map(|body| AnswerBody {
-                body,
-                component: name.clone(),
-            })),
-            Err(failure) => Err(fault(name, &failure)),
-        }
+        respond(name, program, request, about).await
+    }
+}
+
+async fn respond(
+    name: &Name,
+    program: &HttpProgram,
+    request: Request<RequestBody>,
+    about: &About,
+) -> Result<Response<AnswerBody>, Fault> {
+    let transport = if about.encrypted {
+        Transport::Encrypted
+    } else {
+        Transport::Plain
+    };
+    let request = request.map(|body| body.map_err(for_guest));
+    match program.handle(request, transport).await {
+        Ok(response) => Ok(response.map(|body| AnswerBody {
+            body,
+            component: name.clone(),
+        })),
+        Err(failure) => Err(fault(name, &failure)),
+    }
+}
+
+async fn function(functions: &Functions, path: &str) -> Result<(Name, HttpProgram), Fault> {
+    let absent = || Fault {
+        kind: FaultKind::NotFound,
+        detail: "no function has the name in the path".to_owned(),
+    };
+    let name = Functions::name_in(path).ok_or_else(absent)?;
+    match functions.find(&name).await {
+        Ok(program) => program.map(|program| (name, program)).ok_or_else(absent),
+        Err(why) => Err(platform(format!("function `{name}` cannot be loaded: {why}"))),
     }
 }
 

@@ -96,7 +96,7 @@ fn measure(profile: Profile, wasm: &[u8]) -> Result<(f64, f64)> {
 /// One instance, dropped as soon as it is there. Nothing in it waits, so the future is ready at once.
 fn instantiate(prepared: &Prepared) -> Result<()> {
     let occasion = Occasion {
-        arguments: Vec::new(),
+        arguments: [].into(),
         http: None,
         denials: DenialLog::default(),
         stop: Stop::new(),

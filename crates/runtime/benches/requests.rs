@@ -67,8 +67,8 @@ fn measure(name: &str, path: &str, profile: Profile, requests_max: u32) -> Resul
     let program = Program::compile(&engine, &fs_err::read(guest(name))?)?;
     let serving = Serving {
         principals: vec![ServedPrincipal {
-            grants: Grants::default(),
-            arguments: Vec::new(),
+            grants: Grants::default().into(),
+            arguments: [].into(),
             http: None,
             denials: DenialLog::default(),
         }],

@@ -53,9 +53,9 @@ pub enum Thread {
 /// What one component of a run may do.
 pub struct PrincipalSetup {
     /// What it may use.
-    pub grants: Grants,
+    pub grants: Arc<Grants>,
     /// Its arguments, its own name first.
-    pub arguments: Vec<String>,
+    pub arguments: Arc<[String]>,
     /// Outgoing HTTP; without it every request is denied.
     pub http: Option<Box<dyn WasiHttpHooks>>,
     /// Where refusals are noted.
@@ -94,13 +94,54 @@ pub(crate) struct Cell {
 
 /// One component's side of a cell.
 pub(crate) struct Principal {
-    /// Core modules use all of it; components use what is in it and the table of the cell.
-    pub(crate) wasi: WasiP1Ctx,
-    pub(crate) network: NetworkPolicy,
+    side: Side,
+    /// Made when it is first used: many a request ends without it.
+    wasi: Option<Box<Wasi>>,
     pub(crate) denials: DenialLog,
     pub(crate) http: WasiHttpCtx,
     pub(crate) hooks: Box<dyn WasiHttpHooks>,
-    pub(crate) config: ConfigGrant,
+}
+
+/// What a component's side of a cell is made of.
+struct Side {
+    grants: Arc<Grants>,
+    arguments: Arc<[String]>,
+    allowance: Arc<OutputAllowance>,
+    handles_max: usize,
+    thread: Thread,
+}
+
+pub(crate) struct Wasi {
+    /// Core modules use all of it; components use what is in it and the table of the cell.
+    pub(crate) context: WasiP1Ctx,
+    pub(crate) network: NetworkPolicy,
+}
+
+impl Principal {
+    fn new(setup: PrincipalSetup, side: Side) -> Result<Self, SetupError> {
+        let PrincipalSetup { http, denials, .. } = setup;
+        let has_directories = !side.grants.directories.is_empty();
+        // Only directories can be missing, and whoever opens the cell hears of it.
+        let wasi = has_directories.then(|| side.wasi(&denials)).transpose()?;
+        Ok(Self {
+            side,
+            wasi,
+            http: WasiHttpCtx::new(),
+            hooks: http.unwrap_or_else(|| Box::new(DenyHttp(denials.clone()))),
+            denials,
+        })
+    }
+
+    pub(crate) fn wasi(&mut self) -> &mut Wasi {
+        let Self {
+            side, wasi, denials, ..
+        } = self;
+        wasi.get_or_insert_with(|| side.wasi_without_directories(denials))
+    }
+
+    pub(crate) fn config(&self) -> &ConfigGrant {
+        &self.side.grants.config
+    }
 }
 
 impl Cell {
@@ -135,9 +176,9 @@ const HOSTCALL_BYTES_MAX: usize = 64 << 20;
 const SPARE_HANDLES: usize = 16 << 10;
 
 /// Opens a store for one run.
-pub(crate) fn open(engine: &Engine, setup: Setup) -> Result<Store<Cell>, SetupError> {
+pub(crate) fn open(engine: &Engine, setup: Setup, pressure: Pressure) -> Result<Store<Cell>, SetupError> {
     let limits = setup.limits.clone();
-    let cell = build(setup)?;
+    let cell = build(setup, pressure, Lookout::new(engine.ticks()))?;
     let mut store = Store::new(engine.wasmtime(), cell);
     interruption::attach(engine, &mut store);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
@@ -151,7 +192,7 @@ pub(crate) fn open(engine: &Engine, setup: Setup) -> Result<Store<Cell>, SetupEr
     Ok(store)
 }
 
-fn build(setup: Setup) -> Result<Cell, SetupError> {
+fn build(setup: Setup, pressure: Pressure, lookout: Lookout) -> Result<Cell, SetupError> {
     let Setup {
         principals,
         // They matter to linking, which is done once for many stores.
@@ -167,56 +208,65 @@ fn build(setup: Setup) -> Result<Cell, SetupError> {
     let allowance = OutputAllowance::new(limits.output_bytes_max, stop.clone());
     let mut table = ResourceTable::new();
     table.set_max_capacity(limits.handles_max);
+    let side = |principal: &PrincipalSetup| Side {
+        grants: principal.grants.clone(),
+        arguments: principal.arguments.clone(),
+        allowance: allowance.clone(),
+        handles_max: limits.handles_max,
+        thread,
+    };
     let principals = principals
         .into_iter()
-        .map(|principal| build_principal(principal, &limits, allowance.clone(), thread))
+        .map(|principal| {
+            let side = side(&principal);
+            Principal::new(principal, side)
+        })
         .collect::<Result<_, _>>()?;
     Ok(Cell {
         principals,
         table,
         budget: Budget::new(&limits, heap_bytes_max),
         stop,
-        lookout: Lookout::default(),
+        lookout,
         sampler: None,
-        pressure: Pressure::default(),
+        pressure,
     })
 }
 
-fn build_principal(
-    setup: PrincipalSetup,
-    limits: &Limits,
-    allowance: Arc<OutputAllowance>,
-    thread: Thread,
-) -> Result<Principal, SetupError> {
-    let PrincipalSetup {
-        grants,
-        arguments,
-        http,
-        denials,
-    } = setup;
-    let network = NetworkPolicy::new(grants.network.clone(), denials.clone());
-    let mut wasi = WasiCtxBuilder::new();
-    // On a thread of its own file calls need no detour over a pool. Where the clock is virtual, waiting must not
-    // block either, since time moves only when the thread has nothing to do.
-    let may_block = thread == Thread::Own && !matches!(grants.clock, ClockGrant::Fixed(_));
-    wasi.allow_blocking_current_thread(may_block);
-    wasi.args(&arguments);
-    wasi.envs(&grants.environment.variables);
-    network.install(&mut wasi);
-    grant_stdio(&mut wasi, &grants, allowance);
-    grant_clock(&mut wasi, grants.clock);
-    grant_random(&mut wasi, grants.random);
-    grant_directories(&mut wasi, &grants)?;
-    let mut wasi = wasi.build_p1();
-    wasi.ctx().table.set_max_capacity(limits.handles_max);
-    Ok(Principal {
-        wasi,
-        network,
-        http: WasiHttpCtx::new(),
-        hooks: http.unwrap_or_else(|| Box::new(DenyHttp(denials.clone()))),
-        config: grants.config,
-        denials,
-    })
+impl Side {
+    fn wasi(&self, denials: &DenialLog) -> Result<Box<Wasi>, SetupError> {
+        let (mut builder, network) = self.builder(denials);
+        grant_directories(&mut builder, &self.grants)?;
+        Ok(self.finish(builder, network))
+    }
+
+    fn wasi_without_directories(&self, denials: &DenialLog) -> Box<Wasi> {
+        let (builder, network) = self.builder(denials);
+        self.finish(builder, network)
+    }
+
+    fn builder(&self, denials: &DenialLog) -> (WasiCtxBuilder, NetworkPolicy) {
+        let grants = &self.grants;
+        let network = NetworkPolicy::new(grants.network.clone(), denials.clone());
+        let mut wasi = WasiCtxBuilder::new();
+        // On a thread of its own file calls need no detour over a pool. Where the clock is virtual, waiting must not
+        // block either, since time moves only when the thread has nothing to do.
+        let may_block = self.thread == Thread::Own && !matches!(grants.clock, ClockGrant::Fixed(_));
+        wasi.allow_blocking_current_thread(may_block);
+        wasi.args(&self.arguments);
+        wasi.envs(&grants.environment.variables);
+        network.install(&mut wasi);
+        grant_stdio(&mut wasi, grants, self.allowance.clone());
+        grant_clock(&mut wasi, grants.clock);
+        grant_random(&mut wasi, grants.random);
+        (wasi, network)
+    }
+
+    fn finish(&self, mut builder: WasiCtxBuilder, network: NetworkPolicy) -> Box<Wasi> {
+        let mut context = builder.build_p1();
+        context.ctx().table.set_max_capacity(self.handles_max);
+        Box::new(Wasi { context, network })
+    }
 }
 
 fn grant_stdio(wasi: &mut WasiCtxBuilder, grants: &Grants, allowance: Arc<OutputAllowance>) {

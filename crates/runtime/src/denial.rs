@@ -5,6 +5,7 @@
 //! decides how often and with which words it is refused, so the log is bounded.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -38,28 +39,53 @@ pub struct Denials {
 /// # Limits
 ///
 /// Keeps 64 different refusals and counts those beyond. A refusal that is already kept is not counted again.
-#[derive(Debug, Clone, Default)]
-pub struct DenialLog {
-    denials: Arc<Mutex<Denials>>,
+#[derive(Clone, Default)]
+pub struct DenialLog(Arc<Log>);
+
+/// Who is told of a refusal.
+type Tell = Box<dyn Fn(&Denial) + Send + Sync>;
+
+#[derive(Default)]
+struct Log {
+    denials: Mutex<Denials>,
+    tell: Option<Tell>,
+}
+
+impl fmt::Debug for DenialLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DenialLog").field(&self.0.denials).finish()
+    }
 }
 
 impl DenialLog {
+    /// A log that tells of each refusal that it keeps, when it first happens: for guests that do not end.
+    pub fn telling(tell: impl Fn(&Denial) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Log {
+            denials: Mutex::default(),
+            tell: Some(Box::new(tell)),
+        }))
+    }
+
     /// Writes down a refusal, once.
     pub fn record(&self, denial: Denial) {
-        let mut denials = self.denials.lock();
+        let mut denials = self.0.denials.lock();
         if denials.entries.contains(&denial) {
             return;
         }
-        if denials.entries.len() < ENTRIES_MAX {
-            denials.entries.push(denial);
-        } else {
+        if denials.entries.len() >= ENTRIES_MAX {
             denials.omitted = denials.omitted.saturating_add(1);
+            return;
+        }
+        denials.entries.push(denial.clone());
+        drop(denials);
+        if let Some(tell) = &self.0.tell {
+            tell(&denial);
         }
     }
 
     /// Everything recorded so far; the log is empty afterwards.
     pub fn take(&self) -> Denials {
-        std::mem::take(&mut *self.denials.lock())
+        std::mem::take(&mut *self.0.denials.lock())
     }
 }
 
@@ -91,6 +117,17 @@ mod tests {
             }
         );
         assert_eq!(clone.take(), Denials::default());
+    }
+
+    #[test]
+    fn a_log_tells_of_each_refusal_once() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let hears = told.clone();
+        let log = DenialLog::telling(move |denial| hears.lock().push(denial.flag.clone()));
+        for port in [1, 2, 1, 2, 2] {
+            log.record(denial(port));
+        }
+        assert_eq!(*told.lock(), ["--tcp 192.0.2.1:1", "--tcp 192.0.2.1:2"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! state.
 
 use std::fmt;
+use std::sync::Arc;
 
 use wasmtime::Store;
 use wasmtime::component::{Component, Instance, InstancePre};
@@ -17,6 +18,7 @@ use weft_app::{Grants, Limits};
 use crate::cell::{self, Cell, PrincipalSetup, Setup, Thread};
 use crate::denial::DenialLog;
 use crate::engine::Engine;
+use crate::entry::http::Pressure;
 use crate::error::SetupError;
 use crate::link::{self, Imports, Linking};
 use crate::program::{Code, Program};
@@ -27,14 +29,14 @@ use crate::stop::Stop;
 pub struct Prepared {
     engine: Engine,
     linked: InstancePre<Cell>,
-    grants: Grants,
+    grants: Arc<Grants>,
     limits: Limits,
 }
 
 /// What differs from instance to instance.
 pub struct Occasion {
     /// The guest's arguments, its own name first.
-    pub arguments: Vec<String>,
+    pub arguments: Arc<[String]>,
     /// Outgoing HTTP; without it every request is denied.
     pub http: Option<Box<dyn WasiHttpHooks>>,
     /// Where refusals are noted.
@@ -105,7 +107,7 @@ impl Prepared {
         Ok(Self {
             engine,
             linked,
-            grants,
+            grants: grants.into(),
             limits,
         })
     }
@@ -143,6 +145,7 @@ impl Prepared {
                 stop,
                 thread: Thread::Own,
             },
+            Pressure::default(),
         )?;
         let failed = |error: wasmtime::Error| PrepareError::Instantiate(error.into());
         let instance = self.linked.instantiate_async(&mut store).await.map_err(failed)?;
@@ -183,7 +186,7 @@ mod tests {
 
     fn occasion() -> Occasion {
         Occasion {
-            arguments: Vec::new(),
+            arguments: Arc::default(),
             http: None,
             denials: DenialLog::default(),
             stop: Stop::new(),

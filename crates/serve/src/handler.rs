@@ -82,6 +82,8 @@ pub enum FaultKind {
     TooLarge,
     /// The client took too long. 408.
     ClientTooSlow,
+    /// Nothing answers this path. 404.
+    NotFound,
     /// Weft failed. 500.
     Platform,
 }

@@ -116,8 +116,8 @@ impl Weft {
 
 fn principal() -> PrincipalSetup {
     PrincipalSetup {
-        grants: Grants::nothing(),
-        arguments: Vec::new(),
+        grants: Grants::nothing().into(),
+        arguments: [].into(),
         http: None,
         denials: DenialLog::default(),
     }

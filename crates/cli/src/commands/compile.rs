@@ -17,12 +17,14 @@ use crate::report::Report;
 use crate::settings::Settings;
 use crate::watch::Watch;
 
-/// Compile a program ahead of time into an artifact that `weft run` starts at once.
+/// Compile a program ahead of time into an artifact that `weft run`, or `weft serve`, starts at once.
 ///
 /// The artifact holds machine code for this version of Weft and this kind of processor. It is sealed: other
 /// users and machines do not run it unless they say that they trust it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  weft compile hello.wasm -o hello.cwasm && weft run hello.cwasm")]
+#[command(
+    after_help = "Examples:\n  weft compile hello.wasm -o hello.cwasm && weft run hello.cwasm\n  weft compile --serving site.wasm && weft serve site.cwasm"
+)]
 pub(crate) struct Arguments {
     /// The program: a component, a core module, or their text; `-` reads standard input.
     program: PathBuf,
@@ -34,6 +36,10 @@ pub(crate) struct Arguments {
     /// Make code that counts fuel, for `weft run --fuel`.
     #[arg(long)]
     metered: bool,
+
+    /// Make code for `weft serve`.
+    #[arg(long, conflicts_with = "metered")]
+    serving: bool,
 
     #[command(flatten)]
     compile: CompileArguments,
@@ -50,11 +56,14 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
     let key = seal_key(settings)?;
     let watch = Watch::start(Stop::new(), *output)?;
     let options = LoadOptions {
-        profile: match arguments.metered {
-            true => Profile::Metered(Concurrency::Off),
-            false => Profile::Command(Concurrency::Off),
+        profile: match (arguments.metered, arguments.serving) {
+            (true, _) => Profile::Metered(Concurrency::Off),
+            (false, true) => Profile::Serving(Concurrency::Off),
+            (false, false) => Profile::Command(Concurrency::Off),
         },
         engine: EngineOptions {
+            // Nothing is run here.
+            instances_max: 1,
             interruption: arguments.compile.interruption,
             ..EngineOptions::default()
         },

@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod new;
 pub(crate) mod print;
+pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod serve;
@@ -38,6 +39,7 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::New(arguments) => new::run(arguments, output),
         Command::Run(arguments) => run::run(*arguments, settings, output),
         Command::Serve(arguments) => serve::run(*arguments, settings, output),
+        Command::Reload(arguments) => reload::run(&arguments, settings, output),
         Command::Up(arguments) => up::run(*arguments, settings, output),
         Command::Check(arguments) => check::run(arguments, output),
         Command::Graph(arguments) => graph::run(arguments, output),

@@ -103,8 +103,8 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
     let setup = Setup {
         principals: vec![PrincipalSetup {
             http: http_client(&grants.http, &denials),
-            grants,
-            arguments: names,
+            grants: grants.into(),
+            arguments: names.into(),
             denials: denials.clone(),
         }],
         imports: Imports::Own,

@@ -1,10 +1,12 @@
 //! `weft serve`: answer HTTP requests with one component.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use weft_app::trigger::http::{HttpTrigger, Route};
 use weft_app::{Grants, Name};
-use weft_node::{Answer, Answers};
+use weft_node::{Answer, Answers, Functions};
 use weft_runtime::entry::http::{Background, HttpProgram, Serving};
 use weft_runtime::{Imports, Stop};
 use weft_serve::{Settings as FrontSettings, Site};
@@ -12,28 +14,35 @@ use weft_serve::{Settings as FrontSettings, Site};
 use crate::app;
 use crate::exit_code::Code;
 use crate::flags::{CompileArguments, GrantArguments, InstanceLimitArguments, ServingArguments};
+use crate::functions::{self, FunctionFolder};
 use crate::input;
 use crate::output::Output;
 use crate::report::Report;
-use crate::serving::{self, Loader, background};
+use crate::serving::{self, Loader, Origin, background};
 use crate::settings::Settings;
 use crate::watch::Watch;
 
 const EXAMPLES: &str = "Examples:
   weft serve hello.wasm
   weft serve --addr 0.0.0.0:443 --tls-certificate site.pem --tls-key site.key site.wasm
+  weft serve functions/
   weft serve --http https://api.example.com --response-timeout 5s --admin 127.0.0.1:9090 proxy.wasm
 
 Each request gets an instance of its own unless `--reuse` says otherwise. SIGTERM drains, a second one ends at once,
 SIGHUP reads the program again. docs/serving.md says what clients are told and what is refused.";
 
-/// Answer HTTP requests with a component (`wasi:http/proxy` of WASI 0.2 or `wasi:http/service` of 0.3).
+/// Answer HTTP requests with a component (`wasi:http/proxy` of WASI 0.2 or `wasi:http/service` of 0.3), or with a
+/// folder of them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The component.
-    #[arg(value_name = "FILE")]
+    /// The component, or a folder: `NAME.wasm`, `NAME.cwasm` or `NAME.wat` in it answers `/NAME` and all paths below.
+    #[arg(value_name = "FILE|FOLDER")]
     program: PathBuf,
+
+    /// Components of a folder that stay loaded; each is loaded when it is first asked for.
+    #[arg(long, value_name = "COUNT", default_value = "1000", help_heading = "Serving")]
+    loaded: NonZeroUsize,
 
     #[command(flatten)]
     serving: ServingArguments,
@@ -53,7 +62,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) -> Result<Code, Report> {
-    if app::is_app(&arguments.program) {
+    let is_folder = arguments.program.is_dir();
+    let is_app = app::is_app(&arguments.program);
+    if is_app && (!is_folder || arguments.program.join("weft.toml").exists()) {
         return Err(
             Report::usage(format!("`{}` is an app", arguments.program.display()))
                 .hint("`weft up` runs apps; what they listen on stands in their manifest"),
@@ -62,9 +73,9 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
     let watch = Watch::start(Stop::new(), *output)?;
     let limits = arguments.serving.limits()?;
     let name = name_of(&arguments.program);
-    let file = File {
+    let served = Served {
         arguments: &arguments,
-        grants: arguments.grants.grants()?,
+        grants: serving::served(&arguments.grants.grants()?),
         name: name.clone(),
         background: background()?,
         loader: Loader {
@@ -73,12 +84,12 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
             trust_artifact: arguments.grants.dangerously_trust_artifact,
             requests_max: limits.requests_max,
             stack_bytes_max: arguments.limits.limits().stack_bytes_max,
-            settings,
-            output,
-            watch: &watch,
+            settings: settings.clone(),
+            output: *output,
+            watch: watch.clone(),
         },
     };
-    let site = file.site()?;
+    let site = served.site()?;
     let front = FrontSettings {
         threads: arguments.serving.threads(),
         ..FrontSettings::new(&HttpTrigger {
@@ -91,51 +102,93 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
     };
     let serving = serving::Serving {
         name: name.as_str(),
+        served: &arguments.program,
         settings: front,
         site,
         is_dev: arguments.serving.is_dev(),
     };
-    serving::serve(serving, &watch, output, None, || {
-        file.loader.refuse_without_cache()?;
-        file.loader.warm(&arguments.program)?;
-        file.site()
+    serving::serve(serving, settings, &watch, output, None, || {
+        served.loader.refuse_without_cache()?;
+        if !is_folder {
+            served.loader.warm(&arguments.program)?;
+        }
+        served.site()
     })
 }
 
-/// Everything that makes a site of a file.
-struct File<'a> {
+/// Everything that makes a site of a file, or of a folder.
+struct Served<'a> {
     arguments: &'a Arguments,
-    grants: Grants,
+    grants: Arc<Grants>,
     name: Name,
     background: Background,
-    loader: Loader<'a>,
+    loader: Loader,
 }
 
-impl File<'_> {
-    /// What answers, from the file as it is now.
+impl Served<'_> {
+    /// What answers, from what is there now.
     fn site(&self) -> Result<Site<Answers>, Report> {
-        let arguments = self.arguments;
-        let program = self
-            .loader
-            .load(input::read(&arguments.program, arguments.compile.program_size)?)?;
-        self.background.attend(program.engine());
-        let serving = Serving {
-            principals: vec![serving::principal(&self.name, &self.grants)],
-            imports: Imports::Own,
-            limits: arguments.limits.limits(),
-            heap_bytes_max: None,
-            reuse: arguments.serving.reuse(),
+        let answer = if self.arguments.program.is_dir() {
+            Answer::Functions(self.functions()?)
+        } else {
+            Answer::Component {
+                name: self.name.clone(),
+                program: self.program()?,
+            }
         };
-        let program = HttpProgram::new(&program, serving, self.background.clone()).map_err(|error| {
-            Report::failed(format!("cannot serve `{}`", arguments.program.display())).caused_by(error)
-        })?;
         Ok(Site {
             routes: vec![Route::everything(&self.name)],
-            handler: Answers::new(vec![Answer::Component {
-                name: self.name.clone(),
-                program,
-            }]),
+            handler: Answers::new(vec![answer]),
         })
+    }
+
+    fn program(&self) -> Result<HttpProgram, Report> {
+        let path = &self.arguments.program;
+        let program = self
+            .loader
+            .load(input::read(path, self.arguments.compile.program_size)?)?;
+        self.background.attend(program.engine());
+        let serving = Serving {
+            principals: vec![serving::principal(
+                &self.name,
+                self.grants.clone(),
+                Origin::Flags,
+                self.loader.output,
+            )],
+            ..self.serving()
+        };
+        HttpProgram::new(&program, serving, self.background.clone())
+            .map_err(|error| Report::failed(format!("cannot serve `{}`", path.display())).caused_by(error))
+    }
+
+    fn functions(&self) -> Result<Functions, Report> {
+        self.loader.refuse_without_cache()?;
+        let folder = &self.arguments.program;
+        let count = functions::survey(folder, &self.loader.output)?;
+        let plural = if count == 1 { "" } else { "s" };
+        self.loader
+            .output
+            .note(&format!("`{}` has {count} function{plural}", folder.display()));
+        let source = FunctionFolder {
+            folder: folder.clone(),
+            program_bytes_max: self.arguments.compile.program_size,
+            grants: self.grants.clone(),
+            serving: self.serving(),
+            background: self.background.clone(),
+            loader: self.loader.clone(),
+        };
+        let compiling_max = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Functions::new(source, self.arguments.loaded, compiling_max))
+    }
+
+    fn serving(&self) -> Serving {
+        Serving {
+            principals: Vec::new(),
+            imports: Imports::Own,
+            limits: self.arguments.limits.limits(),
+            heap_bytes_max: None,
+            reuse: self.arguments.serving.reuse(),
+        }
     }
 }
 

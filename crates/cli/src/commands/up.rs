@@ -250,8 +250,8 @@ fn principals(app: &App, entry: &Entry, arguments: &[String]) -> (Vec<PrincipalS
         let denials = DenialLog::default();
         principals.push(PrincipalSetup {
             http: http_client(&component.grants.http, &denials),
-            grants: component.grants.clone(),
-            arguments: own,
+            grants: component.grants.clone().into(),
+            arguments: own.into(),
             denials: denials.clone(),
         });
         refused.push(Refused {

@@ -2,11 +2,12 @@
 
 use crate::{run, weft};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "new",
     "run",
     "serve",
     "up",
+    "reload",
     "check",
     "graph",
     "compose",

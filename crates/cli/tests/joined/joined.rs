@@ -175,8 +175,8 @@ fn interfaces(node: &Node) -> BTreeSet<&'static str> {
 
 fn principal(component: &Component) -> PrincipalSetup {
     PrincipalSetup {
-        grants: component.grants.clone(),
-        arguments: vec![component.name.to_string()],
+        grants: component.grants.clone().into(),
+        arguments: [component.name.to_string()].into(),
         http: None,
         denials: DenialLog::default(),
     }

@@ -15,6 +15,7 @@ use wasmtime_wasi::{I32Exit, ResourceTableError};
 use weft_app::Limits;
 
 use crate::cell::{self, Cell, Setup};
+use crate::entry::http::Pressure;
 use crate::error::SetupError;
 use crate::link::Linking;
 use crate::program::{Code, Program};
@@ -163,7 +164,7 @@ pub async fn run(
     let (limits, stop) = (setup.limits.clone(), setup.stop.clone());
     let linking = Linking::of(&setup);
     check_profile(program, &limits, observe)?;
-    let mut store = cell::open(program.engine(), setup)?;
+    let mut store = cell::open(program.engine(), setup, Pressure::default())?;
     let _ticker = start_sampling(program, &mut store, observe)?;
     let guest = async {
         match &program.code {

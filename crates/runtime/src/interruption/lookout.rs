@@ -44,7 +44,7 @@ enum Verdict {
 }
 
 impl Lookout {
-    pub(super) fn new(ticks: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(ticks: Arc<AtomicU64>) -> Self {
         Self {
             ticks,
             ..Self::default()

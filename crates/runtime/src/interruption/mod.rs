@@ -93,8 +93,6 @@ pub(crate) fn attach(engine: &Engine, store: &mut Store<Cell>) {
     match engine.interruption() {
         Interruption::None => store.limiter(|cell| &mut cell.budget),
         Interruption::Counted => {
-            let ticks = engine.ticks();
-            store.data_mut().lookout = Lookout::new(ticks);
             store.limiter_async(|cell| cell);
         }
         Interruption::Epochs => {

@@ -33,10 +33,14 @@ const NOT_CAPABLE: i32 = 76;
 fn link_modules(linker: &mut Linker<Cell>, module: &Module, refusals: Refusals) -> wasmtime::Result<()> {
     let is_asked = |name: &str| module.imports().any(|import| import.module() == name);
     if is_asked(P1) {
-        wasmtime_wasi::p1::add_to_linker_async(linker, |cell: &mut Cell| &mut cell.principal(ONLY).0.wasi)?;
+        wasmtime_wasi::p1::add_to_linker_async(linker, |cell: &mut Cell| {
+            &mut cell.principal(ONLY).0.wasi().context
+        })?;
     }
     if is_asked(P0) {
-        wasmtime_wasi::p0::add_to_linker_async(linker, |cell: &mut Cell| &mut cell.principal(ONLY).0.wasi)?;
+        wasmtime_wasi::p0::add_to_linker_async(linker, |cell: &mut Cell| {
+            &mut cell.principal(ONLY).0.wasi().context
+        })?;
     }
     linker.allow_shadowing(true);
     for name in [P1, P0].into_iter().filter(|name| is_asked(name)) {

@@ -12,7 +12,7 @@ use wasmtime_wasi::sockets::WasiSocketsCtxView;
 use wasmtime_wasi_http::WasiHttpCtxView;
 use weft_app::grant::ConfigGrant;
 
-use crate::cell::{Cell, Principal};
+use crate::cell::{Cell, Principal, Wasi};
 use crate::network::host::NameLookupView;
 
 /// How many principals one cell may have.
@@ -67,47 +67,48 @@ macro_rules! rows {
 static SLOTS: [Slot; PRINCIPALS_MAX] = rows!(0 16 32 48 64 80 96 112);
 
 fn cli<const N: usize>(cell: &mut Cell) -> WasiCliCtxView<'_> {
-    let (Principal { wasi, .. }, table) = cell.principal(N);
+    let (principal, table) = cell.principal(N);
     WasiCliCtxView {
-        ctx: wasi.ctx().ctx.cli(),
+        ctx: principal.wasi().context.ctx().ctx.cli(),
         table,
     }
 }
 
 fn clocks<const N: usize>(cell: &mut Cell) -> WasiClocksCtxView<'_> {
-    let (Principal { wasi, .. }, table) = cell.principal(N);
+    let (principal, table) = cell.principal(N);
     WasiClocksCtxView {
-        ctx: wasi.ctx().ctx.clocks(),
+        ctx: principal.wasi().context.ctx().ctx.clocks(),
         table,
     }
 }
 
 fn filesystem<const N: usize>(cell: &mut Cell) -> WasiFilesystemCtxView<'_> {
-    let (Principal { wasi, .. }, table) = cell.principal(N);
+    let (principal, table) = cell.principal(N);
     WasiFilesystemCtxView {
-        ctx: wasi.ctx().ctx.filesystem(),
+        ctx: principal.wasi().context.ctx().ctx.filesystem(),
         table,
     }
 }
 
 fn random<const N: usize>(cell: &mut Cell) -> &mut WasiRandomCtx {
-    cell.principal(N).0.wasi.ctx().ctx.random()
+    cell.principal(N).0.wasi().context.ctx().ctx.random()
 }
 
 fn sockets<const N: usize>(cell: &mut Cell) -> WasiSocketsCtxView<'_> {
-    let (Principal { wasi, .. }, table) = cell.principal(N);
+    let (principal, table) = cell.principal(N);
     WasiSocketsCtxView {
-        ctx: wasi.ctx().ctx.sockets(),
+        ctx: principal.wasi().context.ctx().ctx.sockets(),
         table,
     }
 }
 
 fn names<const N: usize>(cell: &mut Cell) -> NameLookupView<'_> {
-    let (Principal { wasi, network, .. }, table) = cell.principal(N);
+    let (principal, table) = cell.principal(N);
+    let Wasi { context, network } = principal.wasi();
     NameLookupView {
         policy: network,
         sockets: WasiSocketsCtxView {
-            ctx: wasi.ctx().ctx.sockets(),
+            ctx: context.ctx().ctx.sockets(),
             table,
         },
     }
@@ -123,5 +124,5 @@ fn http<const N: usize>(cell: &mut Cell) -> WasiHttpCtxView<'_> {
 }
 
 fn config<const N: usize>(cell: &mut Cell) -> &ConfigGrant {
-    &cell.principal(N).0.config
+    cell.principal(N).0.config()
 }

@@ -27,8 +27,8 @@ const GUESTS: [(&str, Concurrency); 2] = [("web", Concurrency::Off), ("web_p3", 
 fn serving(reuse: Reuse) -> Serving {
     Serving {
         principals: vec![ServedPrincipal {
-            grants: Grants::default(),
-            arguments: vec!["web".to_owned()],
+            grants: Grants::default().into(),
+            arguments: ["web".to_owned()].into(),
             http: None,
             denials: DenialLog::default(),
         }],

@@ -184,8 +184,8 @@ fn module(code: &str) -> Vec<u8> {
 
 fn setup(stop: Stop) -> Setup {
     let principal = PrincipalSetup {
-        grants: Grants::default(),
-        arguments: Vec::new(),
+        grants: Grants::default().into(),
+        arguments: [].into(),
         http: None,
         denials: Default::default(),
     };

@@ -12,6 +12,7 @@ use crate::settings::FaultPages;
 pub(crate) fn status(kind: FaultKind) -> StatusCode {
     match kind {
         FaultKind::Guest | FaultKind::Limit | FaultKind::Platform => StatusCode::INTERNAL_SERVER_ERROR,
+        FaultKind::NotFound => StatusCode::NOT_FOUND,
         FaultKind::Deadline => StatusCode::GATEWAY_TIMEOUT,
         FaultKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
         FaultKind::BadResponse => StatusCode::BAD_GATEWAY,

@@ -100,7 +100,7 @@ impl<P> Instances<P> {
     }
 
     /// Whether any instance is ever used twice.
-    fn keeps(&self) -> bool {
+    pub(super) fn keeps(&self) -> bool {
         self.reuse.requests_max > 1
     }
 

@@ -74,9 +74,9 @@ pub struct Serving {
 #[derive(Clone)]
 pub struct ServedPrincipal {
     /// What it may use.
-    pub grants: Grants,
+    pub grants: Arc<Grants>,
     /// Its arguments, its own name first.
-    pub arguments: Vec<String>,
+    pub arguments: Arc<[String]>,
     /// Outgoing HTTP; without it every request is denied.
     pub http: Option<HttpClients>,
     /// Where refusals are noted.
@@ -265,6 +265,14 @@ impl HttpProgram {
         Ok(Response::from_parts(parts, body))
     }
 
+    /// Whether any instance may answer more than one request.
+    pub fn keeps_instances(&self) -> bool {
+        match &self.0 {
+            Entered::P2(inner) => inner.instances.keeps(),
+            Entered::P3(inner) | Entered::Shared(inner, _) => inner.instances.keeps(),
+        }
+    }
+
     /// Ends instances that nobody has used for as long as they may be kept. Call it from time to time.
     pub fn sweep(&self) {
         match &self.0 {
@@ -293,10 +301,7 @@ where
 
 /// Opens a store for a new instance.
 fn open(engine: &Engine, serving: &Serving, pressure: Pressure) -> Result<Store<Cell>, Failure> {
-    let mut store =
-        cell::open(engine, serving.setup()).map_err(|error| Failure::platform(error.to_string()))?;
-    store.data_mut().pressure = pressure;
-    Ok(store)
+    cell::open(engine, serving.setup(), pressure).map_err(|error| Failure::platform(error.to_string()))
 }
 
 /// A component that was linked, by the interface by which it is entered.

@@ -77,7 +77,8 @@ pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, peer: Rc<Peer>, str
         gate.shrink();
     }
     if link.end_seen.get().is_none() {
-        linger(&worker, &driver.alarm, gate.into_stream()).await;
+        // Boxed, so that its buffer is there when it is needed and not for as long as the connection is.
+        Box::pin(linger(&worker, &driver.alarm, gate.into_stream())).await;
     }
 }
 

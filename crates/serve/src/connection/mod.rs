@@ -79,6 +79,18 @@ pub(crate) async fn serve<H: Handler>(
         };
     };
     let acceptor = TlsAcceptor::from(tls.current());
+    // Boxed apart, like all that follows: a connection without encryption must not have room for a session.
+    Box::pin(serve_encrypted(worker, acceptor, socket, client, until, alarm)).await;
+}
+
+async fn serve_encrypted<H: Handler>(
+    worker: Rc<Worker<H>>,
+    acceptor: TlsAcceptor,
+    socket: Socket,
+    client: Option<SocketAddr>,
+    until: Instant,
+    alarm: Alarm,
+) {
     let stream = match within(&worker, &alarm, until, Box::pin(acceptor.accept(socket))).await {
         Some(Ok(stream)) => stream,
         Some(Err(_)) | None => return,
@@ -190,4 +202,41 @@ async fn linger<H: Handler>(worker: &Worker<H>, alarm: &Alarm, mut stream: Strea
         Poll::Pending
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::BodyExt;
+    use http_body_util::combinators::BoxBody;
+
+    use super::*;
+    use crate::handler::{About, Fault};
+    use crate::request::RequestBody;
+
+    struct Nobody;
+
+    impl Handler for Nobody {
+        type Body = BoxBody<Bytes, Fault>;
+
+        async fn handle(&self, _: Request<RequestBody>, _: &About) -> Result<Response<Self::Body>, Fault> {
+            let body = http_body_util::Empty::new().map_err(|never: Infallible| match never {});
+            Ok(Response::new(BodyExt::boxed(body)))
+        }
+    }
+
+    fn bytes_of<A, B, C, D, F: Future>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_connection_has_no_room_for_a_session_or_a_goodbye() {
+        // What a connection might need one day, and has no buffer for until then, is what it costs while it is idle.
+        let connection = bytes_of(serve::<Nobody>);
+        let idle = bytes_of(http1::serve::<Nobody>);
+        assert!(connection <= 768 && idle <= 512, "{connection} and {idle} bytes");
+    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use weft_app::trigger::http::ListenAddress;
 use weft_app::{Grants, Name};
 use weft_node::Answers;
@@ -200,6 +201,7 @@ pub(crate) fn serve(
         .iter()
         .map(|listener| listener.tls.is_some())
         .collect();
+    raise_descriptors(output);
     let (wish, wishes) = mpsc::channel();
     watch.serving(wish.clone());
     on_hangup(wish)?;
@@ -222,6 +224,7 @@ pub(crate) fn serve(
             Ok(Wish::End) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 site_now.handler.sweep();
+                give_memory_back();
                 changes.as_mut().is_some_and(Folder::has_changed)
             }
         };
@@ -257,6 +260,29 @@ pub(crate) fn serve(
             ));
             Ok(Code::DONE)
         }
+    }
+}
+
+/// Lets the allocator give back to the system what was freed a while ago. It does so only when somebody asks it for
+/// room that it does not have at hand, or returns such room: a server that was busy and is idle now would keep
+/// everything. So a block is asked for that is too large to be at hand; nobody touches it, so it costs no memory.
+fn give_memory_back() {
+    const BYTES: usize = 4 << 20;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(BYTES)));
+}
+
+/// Allows as many open files as the system lets this process have: many systems start every process with 1024, for the
+/// sake of old programs, and each connection is one.
+fn raise_descriptors(output: &Output) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        output.warn(&format!("the number of open files stays as it was: {error}"));
     }
 }
 

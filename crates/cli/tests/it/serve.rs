@@ -385,3 +385,68 @@ fn a_body_is_echoed_as_it_comes() {
         served.end().with_code(0);
     }
 }
+
+/// What a process has of memory now.
+fn resident_kib(process: u32) -> u64 {
+    let status = fs_err::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Connections that have had one answer each.
+fn answered_connections(served: &Served, count: usize) -> Vec<TcpStream> {
+    let ask = |_| {
+        let mut stream = served.connect();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: example.com\r\n\r\n")
+            .unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"hello world") {
+            let mut bytes = [0; 1024];
+            let length = stream.read(&mut bytes).unwrap();
+            assert!(length > 0, "{}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&bytes[..length]);
+        }
+        stream
+    };
+    (0..count).map(ask).collect()
+}
+
+#[test]
+fn a_crowd_of_idle_connections_costs_little_once_it_is_idle() {
+    const COUNT: usize = 600;
+    let served = Served::start(&guest("http-hello.wat"), &[]);
+    drop(answered_connections(&served, 50));
+    let before = resident_kib(served.running.id());
+    let idle = answered_connections(&served, COUNT);
+    let each = || resident_kib(served.running.id()).saturating_sub(before) / COUNT as u64;
+    // At first each has a parser and its buffers. These are put away, and then the memory is given back though
+    // nobody asks for anything.
+    let until = Instant::now() + Duration::from_secs(20);
+    while each() > 10 {
+        assert!(Instant::now() < until, "{} KiB for each connection", each());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    drop(idle);
+    served.end().with_code(0);
+}
+
+#[test]
+fn a_server_opens_as_many_files_as_the_system_allows_and_not_only_as_many_as_it_was_started_with() {
+    let running = weft_testing::weft::Run::new("/bin/sh")
+        .args([
+            "-c",
+            "ulimit -S -n 64 && exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_weft"),
+        ])
+        .args(["serve", "--addr", "127.0.0.1:0"])
+        .arg(guest("http-hello.wat"))
+        .start();
+    let served = Served::listening(running);
+    let open = answered_connections(&served, 200);
+    assert_eq!(open.len(), 200);
+    served.end().with_code(0);
+}

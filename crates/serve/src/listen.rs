@@ -71,8 +71,9 @@ pub(crate) fn bind(address: &ListenAddress, threads: usize) -> io::Result<(Liste
 
 fn bind_tcp(address: SocketAddr, threads: usize) -> io::Result<(ListenAddress, Vec<Bound>)> {
     if address.port() != 0 {
-        // Sockets that share a port would also share it with another server of the same user, silently.
-        drop(open_tcp(address, Sharing::No)?);
+        // Sockets that share a port would also share it with another server of the same user, silently. This one must
+        // not listen: a client that waits for the server to come back would be let in, and turned away with it.
+        drop(bind_socket(address, Sharing::No)?);
     }
     let first = open_tcp(address, Sharing::Yes)?;
     let address = first.local_addr()?;
@@ -90,6 +91,13 @@ enum Sharing {
 }
 
 fn open_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::TcpListener> {
+    let socket = bind_socket(address, sharing)?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn bind_socket(address: SocketAddr, sharing: Sharing) -> io::Result<RawSocket> {
     let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -101,9 +109,7 @@ fn open_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::TcpLi
     // Inherited by every connection.
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Binds a path. A socket that nobody listens to any more is replaced; anything else is left as it is.
@@ -276,5 +282,24 @@ impl Listening {
             // Where the system has no filters, a connection that begins in this very moment may be reset.
             let _ = socket2::SockRef::from(listener).attach_filter(&filter);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_looked_at_without_letting_anybody_in() {
+        let (taken, listening) = bind_tcp(([127, 0, 0, 1], 0).into(), 2).unwrap();
+        let ListenAddress::Tcp(address) = taken else {
+            panic!("{taken}")
+        };
+        assert!(bind_socket(address, Sharing::No).is_err());
+        drop(listening);
+        let looking = bind_socket(address, Sharing::No).unwrap();
+        let refused = std::net::TcpStream::connect(address).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        drop(looking);
     }
 }

@@ -11,7 +11,8 @@ use crate::engine::Engine;
 
 /// How often guests that compute look up: the longest that one holds the thread of others.
 const TICK: Duration = Duration::from_millis(1);
-/// How much less the processor does for guests in the background while others have work, as `nice` counts it.
+/// How much less the processor does for guests in the background while others have work, as `nice` counts it: beyond
+/// what the process itself was started with.
 const NICENESS: i32 = 10;
 
 /// Threads on which guests go on that have computed for long, and the clock that finds them.
@@ -37,12 +38,15 @@ impl Background {
     /// # Errors
     /// When the system gives no more threads.
     pub fn start(threads: usize, engines: Vec<Engine>) -> io::Result<Self> {
+        // Counted from what the process was started with: a number of its own would put these threads before those that
+        // serve where that one is higher.
+        let niceness = rustix::process::getpriority_process(None)? + NICENESS;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("weft-background")
-            .on_thread_start(|| {
+            .on_thread_start(move || {
                 // Only a matter of speed for others: where it is not allowed, the scheduler shares evenly.
-                let _ = rustix::process::setpriority_process(None, NICENESS);
+                let _ = rustix::process::setpriority_process(None, niceness);
             })
             .enable_all()
             .build()?;

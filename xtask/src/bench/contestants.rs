@@ -16,13 +16,20 @@ const WASMTIME_VERSION: &str = "48.0.8";
 /// Which binaries to compare.
 #[derive(Debug, Args)]
 pub(super) struct Programs {
-    /// The `weft` to measure; without it, one is built for release.
-    #[arg(long, value_name = "PATH")]
-    weft: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) weft: WeftProgram,
 
     /// The `wasmtime` to measure against; without it, one is installed into the cache folder.
     #[arg(long, value_name = "PATH")]
     wasmtime: Option<PathBuf>,
+}
+
+/// Which `weft` to measure.
+#[derive(Debug, Args)]
+pub(super) struct WeftProgram {
+    /// The `weft` to measure; without it, one is built for release.
+    #[arg(long, value_name = "PATH")]
+    weft: Option<PathBuf>,
 }
 
 /// Both programs, and a scratch folder that takes the place of their home.
@@ -34,11 +41,11 @@ pub(super) struct Contestants {
     scratch: TempDir,
 }
 
-impl Programs {
+impl WeftProgram {
     /// Finds `weft` alone, for what is compared with itself.
-    pub(super) fn find_weft(&self) -> Result<Contestants> {
+    pub(super) fn find(&self) -> Result<Contestants> {
         let contestants = Contestants {
-            weft: self.weft()?,
+            weft: self.path()?,
             wasmtime: PathBuf::new(),
             scratch: tempfile::tempdir()?,
         };
@@ -46,16 +53,18 @@ impl Programs {
         Ok(contestants)
     }
 
-    fn weft(&self) -> Result<PathBuf> {
+    fn path(&self) -> Result<PathBuf> {
         match &self.weft {
             Some(weft) => Ok(fs_err::canonicalize(weft)?),
             None => build_weft(),
         }
     }
+}
 
+impl Programs {
     /// Finds both, and checks that each is what it should be.
     pub(super) fn find(&self) -> Result<Contestants> {
-        let weft = self.weft()?;
+        let weft = self.weft.path()?;
         let wasmtime = match &self.wasmtime {
             Some(wasmtime) => fs_err::canonicalize(wasmtime)?,
             None => install_wasmtime()?,

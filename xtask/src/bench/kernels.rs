@@ -160,7 +160,7 @@ impl Race {
 /// Measures and prints.
 pub(super) fn run(arguments: &Kernels) -> Result<()> {
     let contestants = if arguments.without_peer {
-        arguments.programs.find_weft()?
+        arguments.programs.weft.find()?
     } else {
         arguments.programs.find()?
     };

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: Weft beside `wasmtime`, measured in the same run on the same machine.
 //!
-//! One file per bench. The two take turns, so that whatever else the machine does meets both alike; only ratios mean
+//! One file or folder per bench. The two take turns, so that whatever else the machine does meets both alike; only ratios mean
 //! anything elsewhere. What the numbers are for, and the bars, is in `docs/performance.md`.
 //!
 //! Adding a bench: a file with its arguments and a `run`, and a line in [`Which`].
@@ -9,9 +9,12 @@ mod command;
 mod contestants;
 pub(crate) mod http;
 mod kernels;
+mod load;
 mod numbers;
+mod server;
 mod start;
 mod table;
+mod wrk;
 
 use std::process::ExitCode;
 
@@ -32,6 +35,7 @@ enum Which {
     Start(start::Start),
     Kernels(kernels::Kernels),
     Http(http::Http),
+    Load(load::Load),
 }
 
 /// Does what the arguments ask for.
@@ -40,6 +44,7 @@ pub(crate) fn run(arguments: &Bench) -> Result<ExitCode> {
         Which::Start(arguments) => start::run(arguments)?,
         Which::Kernels(arguments) => kernels::run(arguments)?,
         Which::Http(arguments) => http::run(arguments)?,
+        Which::Load(arguments) => load::run(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

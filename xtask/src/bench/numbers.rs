@@ -10,6 +10,11 @@ impl Sample {
         self.0.push(value);
     }
 
+    /// Adds those of another.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// The smallest one: what it takes when nothing is in the way.
     pub(super) fn min(&self) -> f64 {
         self.0.iter().copied().fold(f64::NAN, f64::min)
@@ -17,12 +22,20 @@ impl Sample {
 
     /// The one in the middle: what it usually takes. Of an even number, the lower one.
     pub(super) fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+
+    /// The smallest one that this part of all does not exceed.
+    pub(super) fn quantile(&self, part: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
-        sorted
-            .get(sorted.len().saturating_sub(1) / 2)
-            .copied()
-            .unwrap_or(f64::NAN)
+        let rank = (sorted.len() as f64 * part).ceil() as usize;
+        sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// The largest one.
@@ -55,6 +68,14 @@ mod tests {
     #[test]
     fn the_median_of_an_even_number_is_one_that_was_measured() {
         assert_eq!(sample(&[4.0, 1.0, 3.0, 2.0]).median(), 2.0);
+    }
+
+    #[test]
+    fn one_in_a_hundred_exceeds_the_quantile_of_ninety_nine() {
+        let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
+        let hundred = sample(&hundred);
+        assert_eq!((hundred.quantile(0.99), hundred.quantile(1.0)), (99.0, 100.0));
+        assert_eq!(sample(&[7.0]).quantile(0.99), 7.0);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Who is compared with whom, and with which bars.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use weft_testing::guests;
 
 use super::super::contestants::{Contestants, release};
+use super::super::server::Launch;
 
 /// Settings of the peer's pool that keep memory between requests.
 const KEEP: &str = "-Opooling-memory-keep-resident=1048576,pooling-table-keep-resident=65536,\
@@ -28,11 +29,7 @@ pub(super) struct Contest {
 /// One server.
 #[derive(Debug)]
 pub(super) struct Entrant {
-    pub(super) name: String,
-    pub(super) program: PathBuf,
-    pub(super) arguments: Vec<String>,
-    pub(super) path: &'static str,
-    pub(super) home: PathBuf,
+    pub(super) launch: Launch,
     kind: Kind,
 }
 
@@ -122,7 +119,7 @@ impl Makers<'_> {
             entrants.push(self.peer(Kind::PeerTuned, &name, guest, flags));
         }
         for entrant in &mut entrants {
-            entrant.path = path;
+            path.clone_into(&mut entrant.launch.path);
         }
         Ok(entrants)
     }
@@ -148,11 +145,13 @@ impl Makers<'_> {
 
     fn entrant(&self, kind: Kind, name: &str, program: &Path, arguments: Vec<String>) -> Entrant {
         Entrant {
-            name: name.to_owned(),
-            program: program.to_path_buf(),
-            arguments,
-            path: "/",
-            home: self.programs.home().to_path_buf(),
+            launch: Launch {
+                name: name.to_owned(),
+                program: program.to_path_buf(),
+                arguments,
+                path: "/".to_owned(),
+                home: self.programs.home().to_path_buf(),
+            },
             kind,
         }
     }

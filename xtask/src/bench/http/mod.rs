@@ -6,18 +6,16 @@
 
 pub(crate) mod bare;
 mod contests;
-mod load;
-mod server;
 
 use anyhow::{Result, ensure};
 use clap::Args;
 
 use self::contests::{Contest, contests};
-use self::load::{Load, Measured};
-use self::server::Server;
 use super::contestants::Programs;
 use super::numbers::Sample;
+use super::server::Server;
 use super::table::Table;
+use super::wrk::{self, Load, Measured};
 
 /// Requests per second, latency, and processor time of a request.
 #[derive(Debug, Args)]
@@ -54,7 +52,7 @@ struct Row {
 
 /// Measures and prints.
 pub(super) fn run(arguments: &Http) -> Result<()> {
-    load::find()?;
+    wrk::find()?;
     let programs = arguments.programs.find()?;
     let wanted = |contest: &Contest| {
         let only = arguments.only.as_deref();
@@ -74,7 +72,7 @@ pub(super) fn run(arguments: &Http) -> Result<()> {
         let mut rows: Vec<Row> = contest.entrants.iter().map(|_| Row::default()).collect();
         for _ in 0..arguments.rounds {
             for (entrant, row) in contest.entrants.iter().zip(&mut rows) {
-                let server = Server::start(entrant)?;
+                let server = Server::start(&entrant.launch)?;
                 row.add(&load.measure(&server)?);
             }
         }
@@ -107,7 +105,7 @@ fn print(contest: &Contest, rows: &[Row]) {
     let hyper = rows.first().map_or(f64::NAN, |row| row.rate.median());
     for (entrant, row) in contest.entrants.iter().zip(rows) {
         table.push([
-            entrant.name.clone(),
+            entrant.launch.name.clone(),
             format!("{:.0}", row.rate.median()),
             format!("{:.2}", row.rate.median() / hyper),
             format!("{:.0}", row.median.median()),

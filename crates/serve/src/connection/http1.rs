@@ -3,6 +3,7 @@
 //! An idle connection that stays idle is put away: of parser and buffers nothing is kept, only the socket, until
 //! bytes come.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -27,9 +28,18 @@ const DOZE: Duration = Duration::from_secs(1);
 /// How long an idle connection is still listened to when the server ends: a request may be on its way.
 pub(super) const QUIET: Duration = Duration::from_millis(250);
 
-/// How long a client that has closed its side may wait for something to move. It may be gone altogether, and there is
-/// no telling.
+/// How often a client that has closed its side is looked after. It may wait for its response, or be gone altogether:
+/// that shows only in what becomes of bytes that are sent to it.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How often it is sent something to find out.
+const ASK: Duration = Duration::from_secs(10);
+
+/// How long a client of HTTP/1.0 may wait, which cannot be sent anything before its response.
 const GONE: Duration = Duration::from_millis(500);
+
+/// How long a response to it may pause that had begun before, so that there is nothing it could be sent.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Why the parser is not polled any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +52,22 @@ enum End {
     Abort,
 }
 
-/// Serves a connection of HTTP/1 to its end.
-pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, peer: Rc<Peer>, stream: Stream, read: Vec<u8>) {
+/// Serves a connection of HTTP/1 to its end; with a refusal where what was read is no request already.
+pub(super) async fn serve<H: Handler>(
+    worker: Rc<Worker<H>>,
+    peer: Rc<Peer>,
+    stream: Stream,
+    read: Vec<u8>,
+    refusal: Option<Refusal>,
+) {
     let link = Rc::new(Link::new(Instant::now()));
+    link.to_refuse.set(refusal);
     let driver = Driver {
         alarm: worker.timers.alarm(),
         link: Rc::clone(&link),
         worker: Rc::clone(&worker),
+        looked: Cell::new(None),
+        asked: Cell::new(None),
     };
     let mut gate = Gate::new(stream, Rc::clone(&link), worker.bounds, read);
     loop {
@@ -86,6 +105,9 @@ struct Driver<H> {
     alarm: Alarm,
     link: Rc<Link>,
     worker: Rc<Worker<H>>,
+    /// When a client that has closed its side was looked after last, and when it was sent something.
+    looked: Cell<Option<Instant>>,
+    asked: Cell<Option<Instant>>,
 }
 
 impl<H: Handler> Driver<H> {
@@ -110,6 +132,7 @@ impl<H: Handler> Driver<H> {
             if Pin::new(&mut *http).poll(context).is_ready() {
                 return Poll::Ready(End::Over);
             }
+            self.link.to_ask.set(None);
             if self.worker.is_stopping.get() {
                 return Poll::Ready(End::Abort);
             }
@@ -135,14 +158,16 @@ impl<H: Handler> Driver<H> {
                 }
                 Phase::Idle if self.link.is_quiet() => return Poll::Ready(End::Doze),
                 Phase::Head if !self.has_refused() => self.link.to_refuse.set(Some(Refusal::TooSlow)),
-                Phase::Responding => return Poll::Ready(End::Abort),
+                Phase::Responding if now >= self.response_until() => return Poll::Ready(End::Abort),
+                Phase::Working | Phase::Responding if self.look_at().is_some_and(|look| now >= look) => {
+                    if !self.look_after(now) {
+                        return Poll::Ready(End::Abort);
+                    }
+                }
                 // Nothing moved since the gate was told, or the parser waits for something else: it had its time.
                 Phase::Head | Phase::Idle => return Poll::Ready(End::Abort),
-                Phase::Working if self.gone_at().is_some_and(|gone| now >= gone) => {
-                    return Poll::Ready(End::Abort);
-                }
                 // Whoever works on it was asked a moment ago, and will set another time.
-                Phase::Working => {
+                Phase::Working | Phase::Responding => {
                     self.alarm.set(Some(now + Duration::from_millis(10)), context);
                     return Poll::Pending;
                 }
@@ -165,23 +190,48 @@ impl<H: Handler> Driver<H> {
             Phase::Idle => Some(since + DOZE.min(limits.idle_timeout)),
             Phase::Head => Some(since + limits.head_timeout),
             Phase::Working => self.link.wanted.get(),
-            Phase::Responding => {
-                Some((self.link.moved() + limits.body_timeout).min(since + limits.total_timeout))
-            }
+            Phase::Responding => Some(self.response_until()),
         };
-        match self.gone_at() {
-            Some(gone) => Some(due.map_or(gone, |due| due.min(gone))),
+        match self.look_at() {
+            Some(look) => Some(due.map_or(look, |due| due.min(look))),
             None => due,
         }
     }
 
-    /// When a client that has closed its side is taken for gone.
-    fn gone_at(&self) -> Option<Instant> {
+    /// When a response has had its time.
+    fn response_until(&self) -> Instant {
+        let limits = &self.worker.limits;
+        let until = self.link.since.get() + limits.total_timeout;
+        until.min(self.link.moved() + limits.body_timeout)
+    }
+
+    /// When a client that has closed its side is looked after next.
+    fn look_at(&self) -> Option<Instant> {
         let seen = self.link.end_seen.get()?;
-        Some(match self.link.phase.get() {
-            Phase::Responding => seen.max(self.link.moved()) + GONE,
-            _ => seen + GONE,
-        })
+        let looked = self.looked.get().unwrap_or(seen);
+        match self.link.phase.get() {
+            Phase::Working if !self.link.takes_interim.get() => Some(looked + GONE),
+            Phase::Responding if !self.link.has_written_since.get() => {
+                Some(seen.max(self.link.moved()) + PAUSE)
+            }
+            Phase::Working | Phase::Responding => Some(looked + LOOK),
+            // What is left to be written has a time limit of its own.
+            Phase::Idle | Phase::Head => None,
+        }
+    }
+
+    /// Looks after a client that has closed its side: whether it may still be there. The next poll sends it what it is
+    /// to be sent, and finds out what became of what was sent before.
+    fn look_after(&self, now: Instant) -> bool {
+        self.looked.set(Some(now));
+        if self.link.phase.get() == Phase::Working && self.link.takes_interim.get() {
+            if self.asked.get().is_none_or(|asked| now >= asked + ASK) {
+                self.asked.set(Some(now));
+                self.link.to_ask.set(Some(self.link.called.get()));
+            }
+            return true;
+        }
+        self.link.has_written_since.get()
     }
 
     /// When an idle connection is closed.

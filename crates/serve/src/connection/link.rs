@@ -45,6 +45,12 @@ pub(crate) struct Link {
     pub(crate) is_write_blocked: Cell<bool>,
     /// When the client was seen to have sent all it will.
     pub(crate) end_seen: Cell<Option<Instant>>,
+    /// Whether anything was written since: a client that is gone answers that with a reset.
+    pub(crate) has_written_since: Cell<bool>,
+    /// Whether the client of the present request takes an interim response, as that of HTTP/1.0 does not.
+    pub(crate) takes_interim: Cell<bool>,
+    /// The request whose client the driver wants to be sent an interim response.
+    pub(crate) to_ask: Cell<Option<u64>>,
     /// Whether the beginning of a head waits for its end.
     pub(crate) is_partial: Cell<bool>,
     /// Whether a response ended before its end.
@@ -68,6 +74,9 @@ impl Link {
             to_refuse: Cell::new(None),
             is_write_blocked: Cell::new(false),
             end_seen: Cell::new(None),
+            has_written_since: Cell::new(false),
+            takes_interim: Cell::new(false),
+            to_ask: Cell::new(None),
             is_partial: Cell::new(false),
             is_broken: Cell::new(false),
             body: RefCell::new(None),

@@ -1,5 +1,5 @@
 //! What an HTTP/2 client may make the server do for nothing: frames that cost an answer or a thought and carry no
-//! request. Each such frame costs a point, and each frame that carries data or begins a request earns some back;
+//! request. Each such frame costs points, and each frame that carries data or begins a request earns some back;
 //! a client that has spent its points is cut off (RFC 9113, section 10.5).
 
 use std::io;
@@ -17,6 +17,12 @@ const POINTS_A_SECOND: u32 = 50;
 
 /// Points that a useful frame earns.
 const POINTS_EARNED: u32 = 4;
+
+/// Points that it costs to take a request back: more than it earned, or asking and taking back would be free.
+const POINTS_A_RESET: u32 = 5;
+
+/// Bytes that padding can have, with its length.
+const PADDING_BYTES_MAX: u32 = 256;
 
 /// Bytes of responses that earn one point.
 const BYTES_A_POINT: usize = 1024;
@@ -94,24 +100,29 @@ impl<S> Meter<S> {
 
     fn count(&mut self, kind: u8, flags: u8, length: u32) -> bool {
         const IS_LAST: u8 = 1;
-        let is_useful = match kind {
-            // DATA: an empty one that does not end anything is for nothing.
-            0 => length > 0 || flags & IS_LAST != 0,
+        const IS_PADDED: u8 = 8;
+        let cost = match kind {
+            // DATA: an empty one that does not end anything is for nothing, and so is one of padding alone.
+            0 if flags & IS_LAST != 0 => 0,
+            0 if flags & IS_PADDED != 0 && length <= PADDING_BYTES_MAX => 1,
+            0 if length > 0 => 0,
             // HEADERS begin a request.
-            1 => true,
-            _ => false,
+            1 => 0,
+            // RST_STREAM.
+            3 => POINTS_A_RESET,
+            _ => 1,
         };
-        if is_useful {
+        if cost == 0 {
             self.points = (self.points + POINTS_EARNED).min(POINTS_MAX);
             return true;
         }
-        if self.points == 0 {
+        if self.points < cost {
             let seconds = self.counted.elapsed().as_secs();
             let back = POINTS_A_SECOND.saturating_mul(u32::try_from(seconds).unwrap_or(u32::MAX));
-            self.points = back.min(POINTS_MAX);
+            self.points = self.points.saturating_add(back).min(POINTS_MAX);
             self.counted = Instant::now();
         }
-        match self.points.checked_sub(1) {
+        match self.points.checked_sub(cost) {
             Some(points) => {
                 self.points = points;
                 true
@@ -196,5 +207,22 @@ mod tests {
         let ping = frame(6, 8);
         let survived = (0..5_000).take_while(|_| meter.follow(&ping)).count();
         assert!((900..=1_100).contains(&survived), "{survived}");
+    }
+
+    #[test]
+    fn it_is_not_free_to_ask_and_take_back_nor_to_send_padding() {
+        let mut padding = frame(0, 8);
+        padding[4] = 8;
+        for (frames, most) in [([frame(1, 20), frame(3, 4)].concat(), 1_100), (padding, 1_100)] {
+            let mut meter = Meter::new((), Vec::new());
+            assert!(meter.follow(super::super::PREFACE));
+            let survived = (0..5_000).take_while(|_| meter.follow(&frames)).count();
+            assert!((900..=most).contains(&survived), "{survived}");
+        }
+        // Whoever takes back one request of three does something all the same.
+        let mut meter = Meter::new((), Vec::new());
+        assert!(meter.follow(super::super::PREFACE));
+        let work = [frame(1, 20), frame(1, 20), frame(1, 20), frame(3, 4)].concat();
+        assert!((0..5_000).all(|_| meter.follow(&work)));
     }
 }

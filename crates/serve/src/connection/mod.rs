@@ -20,7 +20,7 @@ use weft_app::trigger::http::ProxyProtocol;
 
 use crate::handler::Handler;
 use crate::listen::Opened;
-use crate::protocol::proxy;
+use crate::protocol::{Refusal, proxy};
 use crate::timers::Alarm;
 use crate::worker::Worker;
 pub(crate) use link::{Link, Phase};
@@ -65,17 +65,28 @@ pub(crate) async fn serve<H: Handler>(
             is_encrypted: false,
         });
         let mut read = Vec::new();
-        let until = Instant::now() + worker.limits.idle_timeout;
-        let is_http2 = match within(&worker, &alarm, until, speaks_http2(&mut socket, &mut read)).await {
-            Some(Ok(is_http2)) => is_http2,
-            Some(Err(_)) | None => return,
+        // Until the first byte it is idle; from then on a head comes in.
+        let mut until = Instant::now() + worker.limits.idle_timeout;
+        let mut refusal = None;
+        let is_http2 = loop {
+            let is_first = read.is_empty();
+            match within(&worker, &alarm, until, speaks_http2(&mut socket, &mut read)).await {
+                Some(Ok(Some(is_http2))) => break is_http2,
+                Some(Ok(None)) if is_first => until = Instant::now() + worker.limits.head_timeout,
+                Some(Ok(None)) => {}
+                None if !read.is_empty() => {
+                    refusal = Some(Refusal::TooSlow);
+                    break false;
+                }
+                Some(Err(_)) | None => return,
+            }
         };
         let stream = Stream::Plain(socket);
         drop(alarm);
         return if is_http2 {
             Box::pin(http2::serve(worker, peer, stream, read)).await;
         } else {
-            Box::pin(http1::serve(worker, peer, stream, read)).await;
+            Box::pin(http1::serve(worker, peer, stream, read, refusal)).await;
         };
     };
     let acceptor = TlsAcceptor::from(tls.current());
@@ -105,7 +116,7 @@ async fn serve_encrypted<H: Handler>(
     if is_http2 {
         Box::pin(http2::serve(worker, peer, stream, Vec::new())).await;
     } else {
-        Box::pin(http1::serve(worker, peer, stream, Vec::new())).await;
+        Box::pin(http1::serve(worker, peer, stream, Vec::new(), None)).await;
     }
 }
 
@@ -151,30 +162,30 @@ async fn read_proxy(socket: &mut Socket) -> std::io::Result<Option<SocketAddr>> 
     }
 }
 
-/// Reads until it is clear which HTTP a client speaks; what was read.
-async fn speaks_http2(socket: &mut Socket, read: &mut Vec<u8>) -> std::io::Result<bool> {
-    loop {
-        let is_end = poll_fn(|context| {
-            let mut room = [0; 2048];
-            let mut buffer = ReadBuf::new(&mut room);
-            Pin::new(&mut *socket)
-                .poll_read(context, &mut buffer)
-                .map_ok(|()| {
-                    read.extend_from_slice(buffer.filled());
-                    buffer.filled().is_empty()
-                })
-        })
-        .await?;
-        if is_end && read.is_empty() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        if is_end || !PREFACE.starts_with(read.get(..PREFACE.len()).unwrap_or(read)) {
-            return Ok(false);
-        }
-        if read.len() >= PREFACE.len() {
-            return Ok(true);
-        }
+/// Reads once, and says which HTTP a client speaks as soon as that is clear.
+async fn speaks_http2(socket: &mut Socket, read: &mut Vec<u8>) -> std::io::Result<Option<bool>> {
+    let is_end = poll_fn(|context| {
+        let mut room = [0; 2048];
+        let mut buffer = ReadBuf::new(&mut room);
+        Pin::new(&mut *socket)
+            .poll_read(context, &mut buffer)
+            .map_ok(|()| {
+                read.extend_from_slice(buffer.filled());
+                buffer.filled().is_empty()
+            })
+    })
+    .await?;
+    if is_end && read.is_empty() {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
     }
+    let may_be = PREFACE.starts_with(read.get(..PREFACE.len()).unwrap_or(read));
+    Ok(if is_end || !may_be {
+        Some(false)
+    } else if read.len() >= PREFACE.len() {
+        Some(true)
+    } else {
+        None
+    })
 }
 
 /// Says goodbye: nothing more is sent, and what the client still sends is thrown away for a while.

@@ -22,6 +22,27 @@ pub(crate) enum Stream {
     Encrypted(Box<TlsStream<Socket>>),
 }
 
+/// Something that finds out by itself that the other end is gone. Reading does not tell: it says forever that the other
+/// end has closed its side.
+pub(crate) trait Reset {
+    /// Whether the other end has refused what was sent to it.
+    fn was_reset(&self) -> bool;
+}
+
+impl Reset for Stream {
+    fn was_reset(&self) -> bool {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Encrypted(stream) => stream.get_ref().0,
+        };
+        let error = match socket {
+            Socket::Tcp(stream) => stream.take_error(),
+            Socket::Unix(stream) => stream.take_error(),
+        };
+        !matches!(error, Ok(None))
+    }
+}
+
 impl Socket {
     /// Makes the end of the connection an abortion, so that nobody takes what was sent for the whole.
     fn abort(&self) {

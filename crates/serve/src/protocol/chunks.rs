@@ -1,7 +1,9 @@
 //! The chunks of an HTTP/1 body: where it ends, and whether everybody would say so (RFC 9112, section 7.1).
 
 use super::Refusal;
+use super::extension::Extension;
 use super::head::is_token;
+use super::trailer::{NEVER_BYTES_MAX, may_be_trailer};
 
 /// Bytes of extensions that a body may have. Nobody needs them, and nothing else bounds them.
 const EXTENSION_BYTES_MAX: usize = 1024;
@@ -23,13 +25,8 @@ pub struct Chunks {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
-    Size {
-        sum: u64,
-        digits: u8,
-    },
-    /// Spaces after a size, which only an extension may follow.
-    Space(u64),
-    Extension(u64),
+    Size { sum: u64, digits: u8 },
+    Extension(u64, Extension),
     SizeEnd(u64),
     Data(u64),
     DataReturn,
@@ -45,12 +42,9 @@ enum At {
 /// The beginning of a name, enough to know those that must not be trailers.
 #[derive(Debug, Clone, Copy, Default)]
 struct Name {
-    bytes: [u8; 18],
+    bytes: [u8; NEVER_BYTES_MAX + 1],
     length: usize,
 }
-
-/// Names that would say something about where a message ends or whom it is for, when it is too late to say it.
-const FORBIDDEN: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
 
 impl Default for Chunks {
     fn default() -> Self {
@@ -108,10 +102,10 @@ impl Chunks {
                     digits: digits + 1,
                 }
             }
-            (At::Size { sum, digits: 1.. } | At::Extension(sum), b'\r') => At::SizeEnd(sum),
-            (At::Size { sum, digits: 1.. } | At::Space(sum), b';') => self.extend(At::Extension(sum))?,
-            (At::Size { sum, digits: 1.. } | At::Space(sum), b' ' | b'\t') => self.extend(At::Space(sum))?,
-            (At::Extension(_), b'\t' | b' '..=b'~' | 0x80..) => self.extend(self.at)?,
+            (At::Size { sum, digits: 1.. }, b'\r') => At::SizeEnd(sum),
+            (At::Extension(sum, extension), b'\r') if extension.may_end() => At::SizeEnd(sum),
+            (At::Size { sum, digits: 1.. }, _) => self.extend(sum, Extension::begin(byte))?,
+            (At::Extension(sum, extension), _) => self.extend(sum, extension.follow(byte))?,
             (At::SizeEnd(0), b'\n') => At::Trailer,
             (At::SizeEnd(size), b'\n') => {
                 self.data = self.data.saturating_add(size);
@@ -153,12 +147,13 @@ impl Chunks {
         }))
     }
 
-    fn extend(&mut self, next: At) -> Result<At, Refusal> {
+    fn extend(&mut self, size: u64, next: Option<Extension>) -> Result<At, Refusal> {
+        let next = next.ok_or(Refusal::Malformed("the extension of a chunk is none"))?;
         self.extensions += 1;
         if self.extensions > EXTENSION_BYTES_MAX {
             return Err(Refusal::Malformed("more extensions of chunks than anybody needs"));
         }
-        Ok(next)
+        Ok(At::Extension(size, next))
     }
 }
 
@@ -172,7 +167,7 @@ impl Name {
 
     fn is_forbidden(&self) -> bool {
         let name = self.bytes.get(..self.length).unwrap_or_default();
-        FORBIDDEN.contains(&name)
+        !may_be_trailer(name)
     }
 }
 
@@ -192,6 +187,8 @@ mod tests {
             ("0\r\n\r\nGET", 5),
             ("5\r\nhello\r\n0\r\n\r\n", 15),
             ("05;a=b\r\nhello\r\n0 ; x\r\n\r\n", 24),
+            ("1;a = \"b;\\\"\" ; c\r\na\r\n0\r\n\r\n", 26),
+            ("0\r\nif-unmodified-sincea: b\r\n\r\n", 30),
             ("1\r\na\r\n0\r\nx-a: b\r\n\r\n", 19),
         ] {
             assert_eq!(follow(text), Ok((used, true)), "{text:?}");
@@ -214,6 +211,14 @@ mod tests {
             "g\r\n",
             "5\r\r\n",
             "5;\n",
+            "5;\r\n",
+            "5;a;\r\n",
+            "5;a \r\n",
+            "5;a=\r\n",
+            "5;a=\"b\r\n",
+            "5;a=\"b\\\"\r\n",
+            "0\r\nconnection: a\r\n\r\n",
+            "0\r\nIf-Unmodified-Since: a\r\n\r\n",
             "5;a\0\r\n",
             "ffffffffffffffff\r\n",
             "0\r\n\n",

@@ -5,7 +5,7 @@
 
 use memchr::memchr;
 
-use super::{Refusal, is_host};
+use super::{Refusal, is_host, target};
 
 /// Bounds on a head.
 #[derive(Debug, Clone, Copy)]
@@ -173,46 +173,8 @@ impl<'a> RequestLine<'a> {
         if matches!(method, b"CONNECT" | b"TRACE") {
             return Err(Refusal::Method);
         }
-        let authority = check_target(method, target)?;
+        let authority = target::check(method, target)?;
         Ok(Self { authority, minor })
-    }
-}
-
-/// Checks a target; the host that an absolute one names.
-fn check_target<'a>(method: &[u8], target: &'a [u8]) -> Result<Option<&'a [u8]>, Refusal> {
-    if !target.iter().all(|&byte| may_stand_in_target(byte)) {
-        return Err(Refusal::Malformed("a character that may not stand in a target"));
-    }
-    if target.first() == Some(&b'/') {
-        return Ok(None);
-    }
-    if target == b"*" {
-        return if method == b"OPTIONS" {
-            Ok(None)
-        } else {
-            Err(Refusal::Malformed("the target `*` is for `OPTIONS`"))
-        };
-    }
-    let is = |scheme: &[u8]| {
-        target
-            .get(..scheme.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-            .then(|| target.get(scheme.len()..).unwrap_or_default())
-    };
-    let rest = is(b"http://")
-        .or_else(|| is(b"https://"))
-        .ok_or(Refusal::Malformed(
-            "the target is neither a path nor an address of HTTP",
-        ))?;
-    let end = rest
-        .iter()
-        .position(|&byte| matches!(byte, b'/' | b'?'))
-        .unwrap_or(rest.len());
-    let authority = rest.get(..end).unwrap_or_default();
-    if is_host(authority) {
-        Ok(Some(authority))
-    } else {
-        Err(Refusal::Malformed("the host of the target is none"))
     }
 }
 
@@ -277,7 +239,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Digits and nothing else: no sign, no list, no space between.
-fn parse_length(value: &[u8]) -> Result<u64, Refusal> {
+pub(crate) fn parse_length(value: &[u8]) -> Result<u64, Refusal> {
     let malformed = Refusal::Malformed("the length is not a number");
     if value.is_empty() || value.len() > 19 {
         return Err(malformed);
@@ -340,9 +302,4 @@ pub(super) fn is_token(byte: u8) -> bool {
                 | b'|'
                 | b'~'
         )
-}
-
-/// RFC 3986, and what browsers send though they should not.
-fn may_stand_in_target(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'\\' | b'^' | b'`')
 }

@@ -74,6 +74,7 @@ pub(crate) async fn answer<H: Handler>(
     if version == Version::HTTP_2 {
         record.set_http2();
     }
+    link.takes_interim.set(version == Version::HTTP_11);
     if worker.books.log.is_some() && refusal.is_none() {
         record.set_line(Line::new(id, peer.client.map(|client| client.ip()), &parts));
     }
@@ -145,7 +146,7 @@ struct Exchange<'a, H> {
 impl<H: Handler> Exchange<'_, H> {
     async fn reply(
         &self,
-        parts: Parts,
+        mut parts: Parts,
         body: Incoming,
         record: &mut Record,
     ) -> Result<Reply<H::Body>, Trouble> {
@@ -153,7 +154,10 @@ impl<H: Handler> Exchange<'_, H> {
         if check::has_too_many_headers(&parts, limits.headers_max) {
             return Err(Trouble::Refused(Refusal::HeadTooLarge));
         }
-        let host = check::host(&parts).map_err(Trouble::Refused)?;
+        if parts.version == Version::HTTP_2 {
+            check::join_cookies(&mut parts.headers);
+        }
+        let host = check::host(&parts, self.peer.is_encrypted).map_err(Trouble::Refused)?;
         let path = parts.uri.path();
         if path == "*" {
             let mut response = Response::new(Bytes::new());

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use parking_lot::Mutex;
 
 use crate::handler::{Fault, FaultKind};
+use crate::protocol::may_be_trailer;
 
 /// The body of a request.
 ///
@@ -64,6 +65,16 @@ impl RequestBody {
     }
 
     fn take(&mut self, frame: &Frame<Bytes>) -> Result<(), Fault> {
+        if let Some(trailers) = frame.trailers_ref()
+            && !trailers
+                .keys()
+                .all(|name| may_be_trailer(name.as_str().as_bytes()))
+        {
+            return Err(Fault {
+                kind: FaultKind::BadRequest,
+                detail: "the body of the request has a trailer that may not be one".to_owned(),
+            });
+        }
         let (Some(left), Some(data)) = (self.left, frame.data_ref()) else {
             return Ok(());
         };

@@ -1,20 +1,26 @@
 //! What a request must be beyond what the parsers saw to, and whom it is for.
 
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap};
 use http::request::Parts;
-use http::{HeaderName, Method, Version};
+use http::uri::Scheme;
+use http::{HeaderName, HeaderValue, Method, Version};
 
-use crate::protocol::{Refusal, is_host, without_port};
+use crate::protocol::{Refusal, check_path, is_host, parse_length, without_port};
 
 /// The host that a request is for, without its port; empty where HTTP/1.0 names none.
 ///
 /// # Errors
 /// Why the request is refused.
-pub(super) fn host(parts: &Parts) -> Result<&str, Refusal> {
+pub(super) fn host(parts: &Parts, is_encrypted: bool) -> Result<&str, Refusal> {
     let header = parts.headers.get(HOST);
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);
     if parts.version == Version::HTTP_2 {
         check_http2(parts, authority)?;
+    } else if !is_encrypted && parts.uri.scheme() == Some(&Scheme::HTTPS) {
+        // RFC 9110, section 7.4. A balancer that speaks HTTP/2 says `https` of what came to it so, and is let be.
+        return Err(Refusal::Malformed(
+            "an address of `https` over a connection without TLS",
+        ));
     }
     // What HTTP/1 names, the gate has checked.
     let host = match (authority, header) {
@@ -58,21 +64,55 @@ fn check_http2(parts: &Parts, authority: Option<&str>) -> Result<(), Refusal> {
         }
         _ => {}
     }
-    let is_star = parts.method == Method::OPTIONS && parts.uri.path() == "*";
-    if !is_star && !parts.uri.path().starts_with('/') {
+    if !matches!(parts.uri.scheme_str(), None | Some("http" | "https")) {
+        return Err(Refusal::Malformed("`:scheme` is neither `http` nor `https`"));
+    }
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    let is_star = parts.method == Method::OPTIONS && path == "*";
+    if !is_star && !path.starts_with('/') {
         return Err(Refusal::Malformed("`:path` is none"));
     }
-    for (name, value) in &parts.headers {
+    check_path(path.as_bytes())?;
+    check_http2_headers(&parts.headers)
+}
+
+fn check_http2_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut lengths = 0;
+    for (name, value) in headers {
         let value = value.as_bytes();
         let is_padded = matches!(value, [b' ' | b'\t', ..] | [.., b' ' | b'\t']);
         if is_padded || OF_CONNECTIONS.contains(name) {
             return Err(Refusal::Malformed("a header that HTTP/2 does not have"));
         }
+        if *name == CONTENT_LENGTH {
+            parse_length(value)?;
+            lengths += 1;
+        }
         if *name == http::header::EXPECT && !value.eq_ignore_ascii_case(b"100-continue") {
             return Err(Refusal::Expectation);
         }
     }
+    if lengths > 1 {
+        return Err(Refusal::Malformed("more than one length"));
+    }
     Ok(())
+}
+
+/// Joins the pieces into which HTTP/2 may cut a cookie, so that nobody takes the first for the whole (RFC 9113, section
+/// 8.2.3).
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
+    let mut pieces = headers.get_all(COOKIE).iter();
+    if pieces.next().is_none() || pieces.next().is_none() {
+        return;
+    }
+    let pieces: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if let Ok(whole) = HeaderValue::from_bytes(&pieces.join(&b"; "[..])) {
+        headers.insert(COOKIE, whole);
+    }
 }
 
 /// Whether headers are more than they may be; HTTP/1 was checked before.

@@ -52,7 +52,6 @@ fn files_are_served_and_nothing_else_is() {
         ("/s/..%2fsecret", 404, ""),
         ("/s/a%20b.txt/", 404, ""),
         ("/s//index.html", 404, ""),
-        ("/s/a%", 400, ""),
         ("/s/a%00", 400, ""),
     ] {
         let reply = ask(&mut client, "GET", path, "");
@@ -65,6 +64,7 @@ fn files_are_served_and_nothing_else_is() {
         let reply = ask(&mut client, "GET", path, "");
         assert_eq!((reply.status, reply.header("location")), (308, Some(target)));
     }
+    assert_eq!(server.status("/s/a%"), 400);
     let reply = ask(&mut client, "POST", "/s/a%20b.txt", "");
     assert_eq!((reply.status, reply.header("allow")), (405, Some("GET, HEAD")));
     let large = ask(&mut client, "GET", "/s/large.bin", "");

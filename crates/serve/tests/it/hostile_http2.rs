@@ -10,6 +10,7 @@ use crate::serving::{Client, PATIENCE, Running, Setup};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
@@ -18,6 +19,7 @@ const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
+const PADDED: u8 = 8;
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
@@ -179,10 +181,72 @@ fn what_is_no_request_is_answered_400_or_reset() {
         with("x y", "z"),
         with("content-length", "5"),
         with("content-length", "x"),
+        with("content-length", "+0"),
+        with("content-length", "0, 0"),
+        with("content-length", ""),
+        with("content-length", "00000000000000000000"),
+        [&REQUEST[..], &[("content-length", "0"), ("content-length", "0")]].concat(),
+        [&REQUEST[..], &[("content-length", "0"), ("content-length", "5")]].concat(),
+        [&REQUEST[..], &[("host", "a"), ("host", "a")]].concat(),
+        with("host", ""),
+        with("host", "a:80"),
+        with("te", "trailers, chunked"),
+        with("x", "a\nb"),
+        with("x", "a\rb"),
+        with("x", "a\u{1}b"),
+        with("x", "a\u{7f}b"),
+        with("x\r\ny", "z"),
+        with("x\0", "z"),
+        with("x:", "z"),
+        with("x:y", "z"),
+        with(":", "z"),
+        with(" x", "z"),
+        with("\u{e4}", "z"),
+        with("Content-length", "0"),
+        with(":method ", "GET"),
+        with(":protocol", "websocket"),
+        with(":authority", "a"),
+        with(":scheme", "http"),
         changed(&[(":path", "")]),
         changed(&[(":path", "a")]),
         changed(&[(":path", "*")]),
         changed(&[(":path", "http://a/")]),
+        changed(&[(":path", "?x")]),
+        changed(&[(":path", "a:80")]),
+        changed(&[(":path", "/ HTTP/1.1\r\nx: y")]),
+        changed(&[(":path", "/ x")]),
+        changed(&[(":path", "/\t")]),
+        changed(&[(":path", "/\0")]),
+        changed(&[(":path", "/\u{e4}")]),
+        changed(&[(":path", "/\"")]),
+        changed(&[(":path", "/<")]),
+        changed(&[(":path", "/\\")]),
+        changed(&[(":path", "/^")]),
+        changed(&[(":path", "/%")]),
+        changed(&[(":path", "/%zz?x")]),
+        changed(&[(":path", "*"), (":method", "PUT")]),
+        changed(&[(":path", "**"), (":method", "OPTIONS")]),
+        changed(&[(":scheme", "")]),
+        changed(&[(":scheme", "ftp")]),
+        changed(&[(":scheme", "http://a/?")]),
+        changed(&[(":scheme", "ht tp")]),
+        changed(&[(":scheme", "http\r\n")]),
+        changed(&[(":authority", "")]),
+        changed(&[(":authority", ":80")]),
+        changed(&[(":authority", "a:b")]),
+        changed(&[(":authority", "a,b")]),
+        changed(&[(":authority", "a?b")]),
+        changed(&[(":authority", "a#b")]),
+        changed(&[(":authority", "a\\b")]),
+        changed(&[(":authority", "@a")]),
+        changed(&[(":authority", "a%00")]),
+        changed(&[(":authority", "[::1")]),
+        changed(&[(":authority", "a\r\nx: y")]),
+        changed(&[(":authority", "http://a")]),
+        changed(&[(":method", "")]),
+        changed(&[(":method", "GET / HTTP/1.1\r\nx: y")]),
+        changed(&[(":method", "G\0T")]),
+        changed(&[(":method", "CONNECT"), (":protocol", "websocket")]),
         changed(&[(":authority", "a/b")]),
         changed(&[(":authority", "u@a")]),
         changed(&[(":authority", "a b")]),
@@ -199,14 +263,85 @@ fn what_is_no_request_is_answered_400_or_reset() {
         );
         assert!(is_refused, "{outcome:?} for {headers:?}");
     }
+    assert_eq!(*server.seen.lock(), [""; 0]);
+    for headers in [
+        with("host", "a"),
+        with("host", "A"),
+        with("te", "trailers"),
+        with("x", ""),
+        with("x", "a\tb \u{e4}"),
+        with("content-length", "0"),
+        with("expect", "100-continue"),
+        [&without(":authority")[..], &[("host", "a")]].concat(),
+        changed(&[(":authority", "[::1]:80")]),
+        changed(&[(":path", "/?100%")]),
+        changed(&[(":path", "//b/%2f")]),
+        changed(&[(":method", "get")]),
+        changed(&[(":scheme", "https")]),
+    ] {
+        let mut raw = Raw::connect(&server);
+        raw.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &block(&headers)));
+        assert_eq!(raw.outcome(1), Outcome::Answered(200), "{headers:?}");
+    }
+}
+
+#[test]
+fn pieces_of_a_cookie_become_one() {
+    let server = Setup::new().start();
     let mut raw = Raw::connect(&server);
-    raw.send(&frame(
-        HEADERS,
-        END_STREAM | END_HEADERS,
-        1,
-        &block(&with("host", "a")),
-    ));
-    assert_eq!(raw.outcome(1), Outcome::Answered(200));
+    let headers = [
+        &changed(&[(":path", "/seen")])[..],
+        &[
+            ("cookie", "a=1"),
+            ("x", "y"),
+            ("cookie", "b=2"),
+            ("cookie", "c=3"),
+        ],
+    ]
+    .concat();
+    raw.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &block(&headers)));
+    let body = loop {
+        match raw.next() {
+            Some((DATA, 1, payload)) => break String::from_utf8(payload).unwrap(),
+            Some(_) => {}
+            None => panic!("no body came"),
+        }
+    };
+    assert!(body.contains("cookie=a=1; b=2; c=3"), "{body}");
+    assert_eq!(body.matches("cookie").count(), 1, "{body}");
+}
+
+#[test]
+fn trailers_say_nothing_that_belongs_into_a_head() {
+    let server = Setup::new().start();
+    let post = block(&changed(&[(":method", "POST"), (":path", "/read")]));
+    let outcome = |flags, trailers: &[(&str, &str)]| {
+        let mut raw = Raw::connect(&server);
+        raw.send(&frame(HEADERS, END_HEADERS, 1, &post));
+        raw.send(&frame(DATA, 0, 1, b"hello"));
+        raw.send(&frame(HEADERS, flags | END_HEADERS, 1, &block(trailers)));
+        raw.outcome(1)
+    };
+    assert_eq!(outcome(END_STREAM, &[("x", "y")]), Outcome::Answered(200));
+    for (name, value) in [
+        (":unknown", "x"),
+        ("connection", "close"),
+        ("transfer-encoding", "chunked"),
+        ("content-length", "5"),
+        ("content-length", "0"),
+        ("host", "b"),
+        ("authorization", "x"),
+        ("content-type", "x"),
+        ("X", "y"),
+        ("x", "a\r\nb"),
+    ] {
+        let outcome = outcome(END_STREAM, &[(name, value)]);
+        let is_refused = matches!(outcome, Outcome::Reset | Outcome::Ended | Outcome::Answered(400));
+        assert!(is_refused, "{outcome:?} for {name}: {value}");
+    }
+    // Trailers that do not end their stream.
+    let outcome = outcome(0, &[("x", "y")]);
+    assert!(matches!(outcome, Outcome::Reset | Outcome::Ended), "{outcome:?}");
 }
 
 #[test]
@@ -259,6 +394,9 @@ fn bodies_are_as_long_as_they_say() {
 /// The bytes of a flood, one after another.
 type Flood = Box<dyn FnMut(u32) -> Vec<u8>>;
 
+/// What a client does wrong on a stream.
+type Wrong = fn(u32) -> Vec<u8>;
+
 /// Frames of a flood: far more than what the buffers of both sides take before anybody has looked at them.
 const FLOOD: u32 = 400_000;
 
@@ -289,11 +427,15 @@ fn floods_are_cut_off_and_others_are_served_meanwhile() {
         1,
         &block(&changed(&[(":method", "POST"), (":path", "/read")])),
     );
+    let post = begin.clone();
     let floods: Vec<(&str, Flood)> = vec![
         ("settings", Box::new(|_| frame(SETTINGS, 0, 0, &[]))),
         ("pings", Box::new(|_| frame(PING, 0, 0, &[0; 8]))),
         ("windows", Box::new(|_| frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]))),
-        ("priorities", Box::new(|_| frame(2, 0, 1, &[0, 0, 0, 0, 1]))),
+        (
+            "priorities",
+            Box::new(|_| frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 1])),
+        ),
         ("unknown", Box::new(|_| frame(0x42, 0, 0, b"x"))),
         (
             "resets",
@@ -336,7 +478,29 @@ fn floods_are_cut_off_and_others_are_served_meanwhile() {
             }),
         ),
         (
-            "overflow",
+            "padding",
+            Box::new(move |number| {
+                if number == 0 {
+                    post.clone()
+                } else {
+                    frame(DATA, PADDED, 1, &[0])
+                }
+            }),
+        ),
+        (
+            "settings that change a window to and fro",
+            Box::new(|number| frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0xff, number as u8])),
+        ),
+        (
+            "table sizes",
+            Box::new(|number| frame(SETTINGS, 0, 0, &[0, 1, 0, 0, 0x0f, number as u8])),
+        ),
+        (
+            "reset streams that nobody opened",
+            Box::new(|number| frame(RST_STREAM, 0, 2 * number + 1, &[0, 0, 0, 8])),
+        ),
+        (
+            "windows that are too large",
             Box::new(|_| frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0xff, 0xff, 0xff])),
         ),
     ];
@@ -344,6 +508,45 @@ fn floods_are_cut_off_and_others_are_served_meanwhile() {
         let taken = flood(&server, &mut bytes);
         assert!(taken < FLOOD, "a flood of {name} was taken to its end");
         assert_eq!(server.status("/"), 200, "after a flood of {name}");
+    }
+}
+
+#[test]
+fn a_client_that_makes_the_server_reset_its_streams_is_cut_off() {
+    let server = Setup::new().start();
+    let open = |stream, flags| {
+        let path = changed(&[(":method", "POST"), (":path", "/never")]);
+        frame(HEADERS, flags | END_HEADERS, stream, &block(&path))
+    };
+    // What follows each request is wrong on its stream, and makes the server end it while it is worked on.
+    let wrongs: [(&str, u8, Wrong); 5] = [
+        ("a window that grows by nothing", END_STREAM, |stream| {
+            frame(WINDOW_UPDATE, 0, stream, &[0; 4])
+        }),
+        ("a window that is too large", END_STREAM, |stream| {
+            frame(WINDOW_UPDATE, 0, stream, &[0x7f, 0xff, 0xff, 0xff])
+        }),
+        ("a second head", 0, |stream| {
+            frame(HEADERS, END_HEADERS, stream, &block(&[("x", "y")]))
+        }),
+        ("data after the end", END_STREAM, |stream| {
+            frame(DATA, 0, stream, b"x")
+        }),
+        ("a stream that depends on itself", END_STREAM, |stream| {
+            let [a, b, c, d] = stream.to_be_bytes();
+            frame(PRIORITY, 0, stream, &[a, b, c, d, 1])
+        }),
+    ];
+    for (name, flags, wrong) in wrongs {
+        let taken = flood(&server, &mut |number| {
+            let stream = 2 * number + 1;
+            [open(stream, flags), wrong(stream)].concat()
+        });
+        assert!(taken < FLOOD, "{name} was taken to its end");
+        server.wait_for_working(0);
+        assert_eq!(server.status("/"), 200, "after {name}");
+        let seen = std::mem::take(&mut *server.seen.lock()).len();
+        assert!(seen < 2_000, "{name} made the handler begin {seen} times");
     }
 }
 

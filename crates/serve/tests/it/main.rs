@@ -10,6 +10,7 @@
 mod admin;
 mod drain;
 mod files;
+mod first_lines;
 mod hostile_http1;
 mod hostile_http2;
 mod listeners;
@@ -18,6 +19,7 @@ mod requests;
 mod room;
 mod routes;
 mod serving;
+mod smuggling;
 mod swap;
 mod time;
 mod tls;

@@ -27,6 +27,8 @@ pub(crate) struct Answerer {
     pub(crate) name: &'static str,
     /// Requests that are worked on now, those whose body still goes out included.
     pub(crate) working: Arc<AtomicUsize>,
+    /// Methods and targets of all requests, in the order in which they came.
+    pub(crate) seen: Arc<Mutex<Vec<String>>>,
 }
 
 /// A body of frames that come one after another, with pauses between them.
@@ -107,6 +109,9 @@ impl Handler for Answerer {
         self.working.fetch_add(1, Ordering::SeqCst);
         let working = Working(Arc::clone(&self.working));
         let path = request.uri().path().to_owned();
+        self.seen
+            .lock()
+            .push(format!("{} {}", request.method(), request.uri()));
         let mut response = Response::new(frames(&["hello"]));
         let headers = response.headers_mut();
         match path.as_str() {
@@ -220,6 +225,7 @@ pub(crate) struct Running {
     pub(crate) server: Option<Server<Answerer>>,
     pub(crate) address: SocketAddr,
     pub(crate) working: Arc<AtomicUsize>,
+    pub(crate) seen: Arc<Mutex<Vec<String>>>,
     pub(crate) notices: Arc<Mutex<Vec<Notice>>>,
 }
 
@@ -282,6 +288,7 @@ impl Setup {
 
     pub(crate) fn start(self) -> Running {
         let working = Arc::clone(&self.answerer.working);
+        let seen = Arc::clone(&self.answerer.seen);
         let site = Site {
             handler: self.answerer,
             routes: self.routes,
@@ -295,6 +302,7 @@ impl Setup {
             server: Some(server),
             address,
             working,
+            seen,
             notices: self.notices,
         }
     }
@@ -445,6 +453,18 @@ impl Client {
     pub(crate) fn is_closed(&mut self) -> bool {
         while self.more() {}
         self.read.is_empty()
+    }
+
+    /// Whether the server closes the connection within a moment, with nothing more to read.
+    pub(crate) fn is_closed_soon(&mut self) -> bool {
+        self.stream
+            .set_read_timeout(Some(Duration::from_secs(2)))
+            .unwrap();
+        let mut room = [0; 1024];
+        match self.stream.read(&mut room) {
+            Ok(length) => length == 0 && self.read.is_empty(),
+            Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+        }
     }
 
     /// Everything until the connection ends.

@@ -1,5 +1,7 @@
 //! How long things may take.
 
+use std::net::Shutdown;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::serving::{Setup, route};
@@ -90,4 +92,66 @@ fn a_request_must_end_in_time_whatever_happens_meanwhile() {
     let reply = server.get("/drip/200");
     assert!(!reply.is_whole && reply.body.starts_with(b"a"), "{reply:?}");
     server.wait_for_working(0);
+}
+
+#[test]
+fn a_client_that_closes_its_side_gets_its_response_however_long_it_takes() {
+    let server = Setup::new().start();
+    for path in ["/sleep/1800", "/sleep/240", "/drip/700"] {
+        let mut client = server.connect();
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.stream.shutdown(Shutdown::Write).unwrap();
+        let mut reply = client.response().unwrap();
+        let was_asked = reply.status == 100;
+        if was_asked {
+            reply = client.response().unwrap();
+        }
+        assert!(
+            was_asked || path != "/sleep/1800",
+            "nobody asked whether it is there"
+        );
+        assert_eq!((reply.status, reply.is_whole), (200, true), "{path}");
+        assert!(client.is_closed(), "{path}");
+    }
+    // Two requests, the first of which is slow.
+    let mut client = server.connect();
+    client.send("GET /sleep/800 HTTP/1.1\r\nHost: a\r\n\r\nGET /sleep/800 HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    let replies: Vec<u16> = std::iter::from_fn(|| client.response())
+        .map(|reply| reply.status)
+        .filter(|status| *status != 100)
+        .collect();
+    assert_eq!(replies, [200, 200]);
+    // HTTP/1.0 knows nothing that it could be asked.
+    let mut client = server.connect();
+    client.send("GET /sleep/300 HTTP/1.0\r\n\r\n");
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.response().unwrap().status, 200);
+}
+
+#[test]
+fn a_client_that_is_gone_is_noticed_also_when_it_had_closed_its_side_before() {
+    let server = Setup::new().start();
+    let mut gone = Vec::new();
+    for path in ["/never", "/stuck"] {
+        let mut client = server.connect();
+        client.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.stream.shutdown(Shutdown::Write).unwrap();
+        gone.push(client);
+    }
+    server.wait_for_working(2);
+    std::thread::sleep(Duration::from_millis(1200));
+    assert_eq!(server.working.load(Ordering::SeqCst), 2);
+    let begun = Instant::now();
+    drop(gone);
+    server.wait_for_working(0);
+    assert!(begun.elapsed() < Duration::from_secs(13), "{:?}", begun.elapsed());
+    // One that goes altogether is sent something at once.
+    let mut client = server.connect();
+    client.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+    server.wait_for_working(1);
+    let begun = Instant::now();
+    drop(client);
+    server.wait_for_working(0);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
 }

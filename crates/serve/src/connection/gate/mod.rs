@@ -14,11 +14,16 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::link::{Link, Phase};
+use super::stream::Reset;
 use crate::protocol::head::{self, Bounds, Framing, Scan};
 use crate::protocol::{Chunks, Refusal};
 
 /// Stands for a request that was refused.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
+
+/// Asks a client that has closed its side whether it is there: it ignores this, and one that is gone resets the
+/// connection. Of all interim responses, this is the one that every client knows (RFC 9110, section 15.2).
+const ARE_YOU_THERE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 #[derive(Debug)]
 pub(crate) struct Gate<S> {
@@ -34,6 +39,8 @@ pub(crate) struct Gate<S> {
     looked: usize,
     /// Whether the response to what was read last has waited for those of other connections.
     has_waited: bool,
+    /// What of an interim response is still to be written.
+    interim: &'static [u8],
 }
 
 #[derive(Debug)]
@@ -56,12 +63,17 @@ impl<S> Gate<S> {
             through: 0,
             looked: 0,
             has_waited: false,
+            interim: &[],
         }
     }
 
     /// Whether a request has begun to come in and is not whole.
     pub(crate) fn has_part(&self) -> bool {
         !self.kept.is_empty()
+    }
+
+    fn has_only_empty_lines(&self) -> bool {
+        self.kept.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
     }
 
     /// Gives back bytes that were let through and not read by the parser.
@@ -229,7 +241,7 @@ enum Step {
     Wait,
 }
 
-impl<S: AsyncRead + Unpin> Gate<S> {
+impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Gate<S> {
     /// Waits, without a parser, until bytes of the next request are there: whether there are any.
     pub(crate) fn poll_first_bytes(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if !self.kept.is_empty() {
@@ -256,6 +268,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
             }
             if self.through == 0 && self.looked == 0 && !self.kept.is_empty() {
                 self.follow_kept();
+                self.note_head();
             }
             if self.through > 0 {
                 self.hand_out(buffer);
@@ -272,6 +285,12 @@ impl<S: AsyncRead + Unpin> Gate<S> {
             if came.is_empty() {
                 self.link.note_end();
                 match self.at {
+                    // An empty line behind a body is something that old clients send, and no request.
+                    At::Head if self.has_part() && self.has_only_empty_lines() => {
+                        self.kept.clear();
+                        self.looked = 0;
+                        self.note_head();
+                    }
                     At::Head if self.has_part() => {
                         self.refuse(Refusal::Malformed("the connection ended within a head"));
                         self.stand_in();
@@ -282,7 +301,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
                     }
                     // The parser would drop a request whose client has closed its side, though that client may
                     // wait for the response: the driver decides how long.
-                    At::Head | At::Shut if !self.link.is_quiet() => return Poll::Pending,
+                    At::Head | At::Shut if !self.link.is_quiet() => return self.poll_ask(context),
                     At::Head | At::Shut => return Poll::Ready(Ok(())),
                 }
                 continue;
@@ -302,6 +321,23 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         }
     }
 
+    /// Sends the interim response that the driver asked for, as long as nothing of the real one is on its way.
+    fn poll_ask(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_now = self.link.to_ask.take() == Some(self.link.called.get())
+            && self.link.phase.get() == Phase::Working
+            && !self.link.is_write_blocked.get();
+        if is_now && self.interim.is_empty() {
+            self.interim = ARE_YOU_THERE;
+        }
+        if let Poll::Ready(Err(error)) = self.poll_interim(context) {
+            return Poll::Ready(Err(error));
+        }
+        if self.link.has_written_since.get() && self.stream.was_reset() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        Poll::Pending
+    }
+
     /// Looks at what was read into the parser's buffer, and leaves there what may stay: whether that is anything.
     fn take_in(&mut self, before: usize, buffer: &mut ReadBuf<'_>) -> bool {
         let came = buffer.filled().get(before..).unwrap_or_default();
@@ -319,7 +355,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
+impl<S: AsyncRead + AsyncWrite + Reset + Unpin> AsyncRead for Gate<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -335,6 +371,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
         if this.must_wait(context) {
             return Poll::Pending;
         }
+        ready!(this.poll_interim(context))?;
         let done = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.note_write(done)
     }
@@ -348,6 +385,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
         if this.must_wait(context) {
             return Poll::Pending;
         }
+        ready!(this.poll_interim(context))?;
         let done = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
         this.note_write(done)
     }
@@ -371,7 +409,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
     }
 }
 
-impl<S> Gate<S> {
+impl<S: AsyncWrite + Unpin> Gate<S> {
     /// Lets the first bytes of a response wait until the thread has gone once through all connections that had
     /// something to read. Their responses then go out one behind the other, and wake a client or a balancer that waits
     /// for several of them once, where each would have waked it anew.
@@ -385,11 +423,30 @@ impl<S> Gate<S> {
         true
     }
 
+    fn poll_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.interim.is_empty() {
+            let done = Pin::new(&mut self.stream).poll_write(context, self.interim);
+            let written = ready!(self.note_write(done))?;
+            self.interim = self.interim.get(written..).unwrap_or_default();
+            if self.interim.is_empty() {
+                // What cannot be sent now is sent with what follows.
+                let _ = Pin::new(&mut self.stream).poll_flush(context)?;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn note_write(&self, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.link.is_write_blocked.set(done.is_pending());
         if let Poll::Ready(Ok(_)) = &done {
             self.link.note_move();
+            if self.link.end_seen.get().is_some() {
+                self.link.has_written_since.set(true);
+            }
         }
         done
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -247,7 +247,8 @@ mod tests {
     fn an_idle_connection_has_no_room_for_a_session_or_a_goodbye() {
         // What a connection might need one day, and has no buffer for until then, is what it costs while it is idle.
         let connection = bytes_of(serve::<Nobody>);
-        let idle = bytes_of(http1::serve::<Nobody>);
+        let idle =
+            bytes_of(|worker, peer, stream, read| http1::serve::<Nobody>(worker, peer, stream, read, None));
         assert!(connection <= 768 && idle <= 512, "{connection} and {idle} bytes");
     }
 }

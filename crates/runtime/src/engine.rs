@@ -14,6 +14,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::error::EngineError;
 use crate::interruption::Interruption;
+use crate::link::Linkers;
 
 /// The version of the engine beneath, for people to read.
 pub const VERSION: &str = "wasmtime 48.0.8";
@@ -155,6 +156,7 @@ pub struct Engine {
     interruption: Interruption,
     /// How often [`Engine::advance_epoch`] was called.
     ticks: Arc<AtomicU64>,
+    linkers: Arc<Linkers>,
 }
 
 impl fmt::Debug for Engine {
@@ -189,6 +191,7 @@ impl Engine {
             profile,
             interruption,
             ticks: Arc::default(),
+            linkers: Arc::default(),
         })
     }
 
@@ -228,6 +231,11 @@ impl Engine {
     /// What makes guests look up.
     pub fn interruption(&self) -> Interruption {
         self.interruption
+    }
+
+    /// What has been linked before.
+    pub(crate) fn linkers(&self) -> &Linkers {
+        &self.linkers
     }
 
     pub(crate) fn ticks(&self) -> Arc<AtomicU64> {

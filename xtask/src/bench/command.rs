@@ -101,12 +101,16 @@ impl Line {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env_clear().stdin(Stdio::null());
-        command.env("HOME", &self.home);
-        for name in ["CACHE", "CONFIG", "DATA", "STATE"] {
-            command.env(format!("XDG_{name}_HOME"), self.home.join(name.to_lowercase()));
-        }
+        command.env("HOME", &self.home).envs(standard_folders(&self.home));
         command
     }
+}
+
+/// The folders below a home in which programs keep their own things, by their variables.
+pub(super) fn standard_folders(home: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    ["CACHE", "CONFIG", "DATA", "STATE"]
+        .into_iter()
+        .map(|name| (format!("XDG_{name}_HOME"), home.join(name.to_lowercase())))
 }
 
 impl std::fmt::Display for Line {

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::command::standard_folders;
+
 /// How long a server may take until it accepts connections, has done what a signal asked for, or has ended.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -52,6 +54,7 @@ impl Server {
             )
             .env_clear()
             .env("HOME", &launch.home)
+            .envs(standard_folders(&launch.home))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

@@ -12,8 +12,11 @@ mod modules;
 mod refusal;
 mod slot;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use lru::LruCache;
+use parking_lot::Mutex;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 use weft_app::Grants;
@@ -92,29 +95,65 @@ impl Linking {
     }
 }
 
+/// Linkers that an engine keeps for programs that import the same.
+const LINKERS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
+
+/// The linkers of an engine that were used last: of many small programs, most import the same under the same refusals.
+pub(crate) struct Linkers(Mutex<LruCache<Same, Arc<Linker<Cell>>>>);
+
+/// What programs have in common that one linker fits. They import under the interfaces' own names.
+#[derive(PartialEq, Eq, Hash)]
+struct Same {
+    imports: Vec<String>,
+    refusals: Vec<Refusals>,
+}
+
+impl Default for Linkers {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(LINKERS_MAX)))
+    }
+}
+
 /// A linker with everything that a component imports.
 pub(crate) fn components(
     engine: &Engine,
     component: &Component,
     linking: &Linking,
-) -> Result<Linker<Cell>, SetupError> {
+) -> Result<Arc<Linker<Cell>>, SetupError> {
     linking.check()?;
-    let mut linker = Linker::new(engine.wasmtime());
+    let ty = component.component_type();
+    let mut wanted = Vec::new();
     let mut missing = Vec::new();
-    for (name, item) in component.component_type().imports(engine.wasmtime()) {
+    for (name, item) in ty.imports(engine.wasmtime()) {
         if let Some(found) = Found::new(engine, &linking.imports, name) {
-            found
-                .register(engine, &mut linker, name, &item.ty, linking)
-                .map_err(|error| SetupError::Link(error.into()))?;
+            wanted.push((name, item.ty, found));
         } else if !holds_only_types(&item.ty, engine.wasmtime()) {
             missing.push(name.to_owned());
         }
     }
-    if missing.is_empty() {
-        Ok(linker)
-    } else {
-        Err(SetupError::ImportMissing { missing })
+    if !missing.is_empty() {
+        return Err(SetupError::ImportMissing { missing });
     }
+    let same = matches!(linking.imports, Imports::Own).then(|| Same {
+        imports: wanted.iter().map(|(name, ..)| (*name).to_owned()).collect(),
+        refusals: linking.refusals.clone(),
+    });
+    if let Some(same) = &same
+        && let Some(linker) = engine.linkers().0.lock().get(same)
+    {
+        return Ok(linker.clone());
+    }
+    let mut linker = Linker::new(engine.wasmtime());
+    for (name, item, found) in wanted {
+        found
+            .register(engine, &mut linker, name, &item, linking)
+            .map_err(|error| SetupError::Link(error.into()))?;
+    }
+    let linker = Arc::new(linker);
+    if let Some(same) = same {
+        engine.linkers().0.lock().put(same, linker.clone());
+    }
+    Ok(linker)
 }
 
 /// What an import is linked to.

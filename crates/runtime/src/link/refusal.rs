@@ -14,7 +14,7 @@ use crate::cell::Cell;
 use crate::denial::{Denial, DenialLog};
 
 /// What one principal is refused although its interface is linked.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Refusals {
     pub(super) directories: bool,
     pub(super) clock: bool,

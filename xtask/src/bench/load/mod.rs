@@ -8,6 +8,7 @@
 
 mod client;
 mod clock;
+mod cold;
 mod cycles;
 mod half;
 mod idle;
@@ -61,6 +62,10 @@ pub(super) struct Load {
     #[arg(long, default_value_t = 50, value_name = "COUNT")]
     cycles: u32,
 
+    /// Functions on disk, each of which is asked once. Compiling each takes some 4 ms.
+    #[arg(long, default_value_t = 4000, value_name = "COUNT")]
+    functions: usize,
+
     #[command(flatten)]
     weft: WeftProgram,
 }
@@ -77,6 +82,8 @@ enum Part {
     Neighbour,
     /// Reloads and restarts under load.
     Cycles,
+    /// Functions that are on disk and not loaded.
+    Cold,
 }
 
 /// One figure with its bar.
@@ -119,6 +126,7 @@ pub(super) fn run(arguments: &Load) -> Result<()> {
             Part::Slow => slow::run(&bench)?,
             Part::Neighbour => neighbour::run(&bench)?,
             Part::Cycles => cycles::run(&bench)?,
+            Part::Cold => cold::run(&bench)?,
         };
         for row in rows {
             let held = row

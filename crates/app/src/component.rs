@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::grant::GrantKind;
 use crate::trigger::http::Reuse;
-use crate::{Grants, LinkRule, Name};
+use crate::{Grants, Interruption, LinkRule, Name};
 
 /// One component of an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub struct Component {
     /// How long its instances live where it answers HTTP requests itself. A component that is only linked to lives
     /// as long as the one that it was joined with.
     pub reuse: Reuse,
+    /// What makes its code look up while it computes, where it is said; it counts for the components that it is joined
+    /// with too.
+    pub interruption: Option<Interruption>,
 }
 
 /// Where the bytes of a component come from.

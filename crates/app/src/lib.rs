@@ -9,6 +9,7 @@
 mod app;
 mod component;
 pub mod grant;
+mod interruption;
 pub mod limits;
 pub mod link;
 mod name;
@@ -18,6 +19,7 @@ pub mod trigger;
 pub use app::App;
 pub use component::{Component, ComponentLimits, GrantOnUse, Source};
 pub use grant::Grants;
+pub use interruption::{Interruption, UnknownInterruption};
 pub use limits::Limits;
 pub use link::{ImportPattern, LinkRule};
 pub use name::{Name, NameError};

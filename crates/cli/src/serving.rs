@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use weft_app::trigger::http::ListenAddress;
-use weft_app::{Grants, Name};
+use weft_app::{Grants, Interruption, Name};
 use weft_node::Answers;
 use weft_runtime::denial::DenialLog;
 use weft_runtime::entry::http::{Background, ServedPrincipal};
@@ -72,6 +72,13 @@ impl Loader {
         let program = loaded.program.clone();
         loaded.finish_storing(output);
         Ok(program)
+    }
+
+    /// The same for a component that has an opinion on how it is interrupted. A flag comes before it.
+    pub(crate) fn interrupting(&self, how: Option<Interruption>) -> Self {
+        let mut loader = self.clone();
+        loader.compile.interruption = loader.compile.interruption.or(how);
+        loader
     }
 
     /// As [`Loader::load`], for what has been compiled before.

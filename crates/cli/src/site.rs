@@ -103,8 +103,11 @@ impl AppServer<'_> {
                     .hint("start the app anew for that; routes and components change while it runs"),
             );
         }
-        for (_, fused) in handlers(&assembled) {
-            loader.warm_bytes(&fused.bytes)?;
+        for (entry, fused) in handlers(&assembled) {
+            let entered = opened.app().components.get(entry.component);
+            loader
+                .interrupting(entered.and_then(|component| component.interruption))
+                .warm_bytes(&fused.bytes)?;
         }
         site(opened.app(), &assembled, next, loader, background)
     }
@@ -131,7 +134,7 @@ fn site(
         let Some(component) = app.components.get(entry.component) else {
             continue;
         };
-        let program = loader.load(Input {
+        let program = loader.interrupting(component.interruption).load(Input {
             name: component.name.to_string(),
             short_name: format!("{}-{}", app.name, component.name),
             kind: Kind::Component,

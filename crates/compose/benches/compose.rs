@@ -80,6 +80,7 @@ fn described(index: usize) -> Component {
         limits: ComponentLimits::default(),
         links: Vec::new(),
         reuse: weft_app::trigger::http::Reuse::default(),
+        interruption: None,
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use weft_app::grant::GrantKind;
 use weft_app::trigger::http::{Reuse, RouteTarget};
-use weft_app::{App, ComponentLimits, Name, Trigger, quantity};
+use weft_app::{App, ComponentLimits, Interruption, Name, Trigger, quantity};
 
 use crate::access::Access;
 use crate::entries::EntryKind;
@@ -28,6 +28,8 @@ pub struct Explanation {
     pub entered: Vec<String>,
     /// How long its instances live, where requests enter it.
     pub reuse: Option<Reuse>,
+    /// What makes it look up while it computes, where the manifest says so and a trigger enters it.
+    pub interruption: Option<Interruption>,
     /// The components that are entered and that it is joined with, where there are several: it has instances of
     /// its own for each of them.
     pub apart: Vec<Name>,
@@ -87,6 +89,7 @@ pub fn explain(app: &App, plan: &Plan, component: &Name) -> Option<Explanation> 
         is_reached: planned.is_reached,
         entered: entered(plan, index),
         reuse: reuse(app, plan, index),
+        interruption: interruption(app, plan, index),
         apart: apart(plan, index),
         own: powers(app, plan, index),
         through: through(app, plan, index),
@@ -124,6 +127,12 @@ fn entered(plan: &Plan, component: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+fn interruption(app: &App, plan: &Plan, component: usize) -> Option<Interruption> {
+    let mut entries = plan.entries().iter();
+    let is_entered = entries.any(|entry| entry.component == component);
+    app.components.get(component).filter(|_| is_entered)?.interruption
 }
 
 /// How long instances of a component live, where requests enter it.
@@ -288,6 +297,13 @@ impl fmt::Display for Explanation {
         }
         if let Some(reuse) = &self.reuse {
             writeln!(out, "  with {reuse}")?;
+        }
+        match self.interruption {
+            Some(Interruption::None) => {
+                writeln!(out, "  and holds its thread for as long as it computes")?;
+            }
+            Some(how) => writeln!(out, "  and looks up while it computes ({how})")?,
+            None => {}
         }
         if !self.apart.is_empty() {
             let apart = crate::problem::enumerate(&self.apart);

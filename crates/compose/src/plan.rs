@@ -195,6 +195,7 @@ pub fn plan(app: &App, parts: &[Part<'_>]) -> Result<Plan, Vec<Problem>> {
         .collect();
     let mut warnings = warnings(&context, &hosts, &reached);
     warnings.extend(unused_reuse(&context, &entries));
+    warnings.extend(unused_interruption(&context, &entries));
     let components = app
         .components
         .iter()
@@ -464,6 +465,20 @@ fn warnings(context: &Context<'_>, hosts: &Hosts, reached: &HashSet<usize>) -> V
         }
     }
     warnings
+}
+
+/// Components that no trigger enters, and of which it is said how they are interrupted.
+fn unused_interruption(context: &Context<'_>, entries: &[Entry]) -> Vec<Problem> {
+    let is_entered = |index: usize| entries.iter().any(|entry| entry.component == index);
+    let components = context.app.components.iter().enumerate();
+    components
+        .filter(|(index, component)| component.interruption.is_some() && !is_entered(*index))
+        .map(|(_, component)| {
+            let component = component.name.clone();
+            let subject = Subject::Interruption(component.clone());
+            Problem::new(subject, Reason::UnusedInterruption { component })
+        })
+        .collect()
 }
 
 /// Components that no request enters, and of which it is said how long their instances live.

@@ -50,6 +50,8 @@ pub enum Subject {
     },
     /// The limits of a component.
     Limits(Name),
+    /// What makes a component look up while it computes.
+    Interruption(Name),
     /// How long instances of a component live.
     Reuse(Name),
     /// A trigger, as [`weft_app::App::triggers`] has them.
@@ -348,6 +350,14 @@ pub enum Reason {
         export: String,
         /// What was asked for.
         concurrent: u32,
+    },
+    /// How it is interrupted was said of a component that no trigger enters.
+    #[error(
+        "component `{component}` has `interruption`, and no trigger leads to it: what those have holds that are linked to it"
+    )]
+    UnusedInterruption {
+        /// The component.
+        component: Name,
     },
     /// How long instances live was said of a component that no request enters.
     #[error(

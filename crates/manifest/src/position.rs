@@ -240,6 +240,12 @@ impl Positions {
             .or_else(|| self.component(name))
     }
 
+    /// Where it is said what makes a component look up.
+    #[must_use]
+    pub fn interruption(&self, name: &Name) -> Option<Position> {
+        self.of(&component_path(name).key("interruption"))
+    }
+
     /// Where it is said how long instances of a component live.
     #[must_use]
     pub fn reuse(&self, name: &Name) -> Option<Position> {

@@ -152,6 +152,7 @@ fn described(name: &Name) -> Component {
         limits: ComponentLimits::default(),
         links: Vec::new(),
         reuse: weft_app::trigger::http::Reuse::default(),
+        interruption: None,
     }
 }
 

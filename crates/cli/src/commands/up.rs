@@ -122,7 +122,7 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
         kind: Kind::Component,
         bytes: fused.bytes.clone(),
     };
-    let options = load_options(run, app);
+    let options = load_options(run, app, entry);
     let loaded = load::load(input, options, settings, output, &watch)?;
     let (principals, refused) = principals(app, entry, &arguments);
     let fixed_clock = app
@@ -207,7 +207,8 @@ fn text_arguments(arguments: &[OsString]) -> Result<Vec<String>, Report> {
     arguments.iter().map(text).collect()
 }
 
-fn load_options(run: &Run<'_>, app: &App) -> LoadOptions {
+fn load_options(run: &Run<'_>, app: &App, entry: &Entry) -> LoadOptions {
+    let entered = app.components.get(entry.component);
     let profile = match (app.limits.fuel_max, run.observe.samples()) {
         (Some(_), _) => Profile::Metered(Concurrency::Off),
         (None, true) => Profile::Sampled(Concurrency::Off),
@@ -218,7 +219,10 @@ fn load_options(run: &Run<'_>, app: &App) -> LoadOptions {
         engine: EngineOptions {
             stack_bytes_max: app.limits.stack_bytes_max,
             core_dumps: run.observe.wants_core_dump(),
-            interruption: run.compile.interruption,
+            interruption: run
+                .compile
+                .interruption
+                .or(entered.and_then(|component| component.interruption)),
             ..EngineOptions::default()
         },
         compile: run.compile.bounds(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use weft_app::quantity::{parse_bytes, parse_duration};
 
-use weft_runtime::Interruption;
+use weft_app::Interruption;
 
 use crate::watch::CompileBounds;
 

@@ -353,3 +353,32 @@ fn an_update_accepts_what_an_app_that_answers_asks_for() {
     assert!(said.contains("up to date"), "{said}");
     assert!(app.read("weft.lock").contains("wasi:http/incoming-handler"));
 }
+
+#[test]
+fn a_component_says_how_it_is_interrupted_where_a_trigger_leads_to_it() {
+    let app = app(&format!(
+        "{}interruption = \"epochs\"\n{}interruption = \"none\"\n[trigger.http]\nlisten = \"127.0.0.1:0\"\n\
+         [trigger.http.route.one]\npath = \"/count\"\ncomponent = \"one\"\n\
+         [trigger.http.route.rest]\npath = \"/*\"\ncomponent = \"two\"\n",
+        answering("one", "web"),
+        answering("two", "http-hello.wat"),
+    ));
+    let explain = |name| weft("check", &app).args(["--explain", name]).run().with_code(0).stdout();
+    assert!(explain("one").contains("looks up while it computes (epochs)"));
+    assert!(explain("two").contains("holds its thread"));
+    let served = up(&app, &[]);
+    assert_eq!(served.get("/").body, "hello world");
+    assert_eq!(served.get("/count").body, "1\n");
+    served.end().with_code(0);
+}
+
+#[test]
+fn what_no_trigger_leads_to_is_interrupted_as_what_it_is_linked_to() {
+    let app = app(&format!(
+        "{}{}interruption = \"none\"\n[trigger.http]\ncomponent = \"front\"\n",
+        relay("front", "http-relay.wat", "wasi:http/incoming-handler", "site"),
+        answering("site", "http-hello.wat"),
+    ));
+    let said = weft("check", &app).run().with_code(0).stderr();
+    assert!(said.contains("no trigger leads to it"), "{said}");
+}

@@ -217,6 +217,7 @@ fn app(graph: &Graph, directories: &Scratch) -> App {
             })
             .collect(),
         reuse: Reuse::default(),
+        interruption: None,
     };
     App {
         name: "by-chance".parse().unwrap(),

@@ -203,6 +203,7 @@ pub(crate) fn piece(name: &str, bytes: Vec<u8>) -> Piece {
             limits: ComponentLimits::default(),
             links: Vec::new(),
             reuse: Reuse::default(),
+            interruption: None,
         },
         bytes,
     }

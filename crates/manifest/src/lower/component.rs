@@ -1,7 +1,7 @@
 //! One component of an app.
 
 use weft_app::trigger::http::Reuse;
-use weft_app::{Component, GrantOnUse, Name};
+use weft_app::{Component, GrantOnUse, Interruption, Name};
 
 use super::{Lowering, limits, values};
 use crate::document::Table;
@@ -18,6 +18,7 @@ impl Lowering<'_> {
             limits: self.component_limits(table),
             links: self.links(&name, table),
             reuse: self.reuse(table),
+            interruption: interruption(table),
             name,
         }
     }
@@ -42,6 +43,12 @@ impl Lowering<'_> {
         }
         reuse
     }
+}
+
+/// Words that are none are told where the table is checked.
+fn interruption(table: &Table) -> Option<Interruption> {
+    let (word, _) = values::text(table, "interruption")?;
+    word.parse().ok()
 }
 
 fn grant_on_use(table: &Table) -> GrantOnUse {

@@ -190,6 +190,26 @@ pub(crate) const COMPONENT: Table = Table {
             example: "[component.main.grants]\nstdio = \"all\"",
         },
         Key {
+            name: "interruption",
+            kind: Kind::Choice(&[
+                Choice {
+                    word: "none",
+                    doc: "nothing: it holds its thread for as long as it computes, also past its time limits; for code that is trusted, or alone in its process",
+                },
+                Choice {
+                    word: "counted",
+                    doc: "its own code counts: a few per cent slower, and traces have no lines",
+                },
+                Choice {
+                    word: "epochs",
+                    doc: "it looks at a clock: some 20 % slower, with lines",
+                },
+            ]),
+            presence: Default("`\"counted\"` where it answers requests, else `\"none\"`"),
+            doc: "What makes it look up while it computes, so that others get the thread, where a trigger leads to it.\nIt holds for the components that it is linked with, too; the flag `--interruption` comes before it.",
+            example: "interruption = \"epochs\"",
+        },
+        Key {
             name: "limits",
             kind: Kind::Table(&LIMITS),
             presence: Default("the defaults of each"),

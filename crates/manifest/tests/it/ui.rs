@@ -158,6 +158,7 @@ fn show_component(out: &mut String, component: &Component) {
         limits,
         links,
         reuse,
+        interruption,
     } = component;
     let _ = writeln!(out, "component {name}\n  source {source:?}");
     if *grant_on_use != GrantOnUse::Refuse {
@@ -199,4 +200,5 @@ fn show_component(out: &mut String, component: &Component) {
         line("link", true, link);
     }
     line("reuse", *reuse != Reuse::default(), reuse);
+    line("interruption", interruption.is_some(), interruption);
 }

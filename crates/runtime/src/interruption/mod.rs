@@ -19,59 +19,13 @@
 
 mod lookout;
 
-use std::fmt;
-
 use wasmtime::Store;
 
 pub(crate) use lookout::Lookout;
+pub use weft_app::Interruption;
 
 use crate::cell::Cell;
 use crate::engine::Engine;
-
-/// What makes a computing guest look up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Interruption {
-    /// Nothing: for a guest whose process can be ended.
-    None,
-    /// Its own code counts: 2 to 5 % slower, and lines of its source are not known.
-    Counted,
-    /// The engine's epochs: some 20 % slower, lines and all.
-    Epochs,
-}
-
-impl Interruption {
-    /// All of them, by the names that people write.
-    pub const ALL: [Self; 3] = [Self::None, Self::Counted, Self::Epochs];
-
-    /// The name that people write.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Counted => "counted",
-            Self::Epochs => "epochs",
-        }
-    }
-}
-
-impl fmt::Display for Interruption {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A word that names no way to interrupt a guest.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected `none`, `counted` or `epochs`")]
-pub struct UnknownInterruption;
-
-impl std::str::FromStr for Interruption {
-    type Err = UnknownInterruption;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|one| one.name() == text);
-        found.ok_or(UnknownInterruption)
-    }
-}
 
 /// Begins a turn: from now on the guest may compute for what is left of this tick, and for the next one.
 ///

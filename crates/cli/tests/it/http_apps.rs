@@ -363,7 +363,13 @@ fn a_component_says_how_it_is_interrupted_where_a_trigger_leads_to_it() {
         answering("one", "web"),
         answering("two", "http-hello.wat"),
     ));
-    let explain = |name| weft("check", &app).args(["--explain", name]).run().with_code(0).stdout();
+    let explain = |name| {
+        weft("check", &app)
+            .args(["--explain", name])
+            .run()
+            .with_code(0)
+            .stdout()
+    };
     assert!(explain("one").contains("looks up while it computes (epochs)"));
     assert!(explain("two").contains("holds its thread"));
     let served = up(&app, &[]);

@@ -2,18 +2,15 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use weft_app::{Grants, Name};
+use weft_app::Name;
 use weft_inspect::kind::Kind;
 use weft_node::functions::{Found, Source};
-use weft_runtime::Imports;
-use weft_runtime::entry::http::{Background, HttpProgram, Serving};
 
 use crate::input;
 use crate::output::Output;
 use crate::report::Report;
-use crate::serving::{self, Loader, Origin};
+use crate::serving::{Alone, Loader};
 
 /// What a function's file may be called behind its name, in the order in which they are looked for.
 const ENDINGS: [&str; 3] = ["wasm", "cwasm", "wat"];
@@ -22,10 +19,7 @@ const ENDINGS: [&str; 3] = ["wasm", "cwasm", "wat"];
 pub(crate) struct FunctionFolder {
     pub(crate) folder: PathBuf,
     pub(crate) program_bytes_max: u64,
-    pub(crate) grants: Arc<Grants>,
-    /// Everything else that an instance is opened with; without principals.
-    pub(crate) serving: Serving,
-    pub(crate) background: Background,
+    pub(crate) alone: Alone,
     pub(crate) loader: Loader,
 }
 
@@ -47,24 +41,10 @@ impl FunctionFolder {
             Kind::Artifact => Some(self.loader.load(input)?),
             Kind::Text | Kind::Component | Kind::CoreModule => self.loader.cached(input)?,
         };
-        let Some(program) = program else {
-            return Ok(Found::Unprepared);
-        };
-        self.background.attend(program.engine());
-        let serving = Serving {
-            principals: vec![serving::principal(
-                name,
-                self.grants.clone(),
-                Origin::Flags,
-                self.loader.output,
-            )],
-            imports: Imports::Own,
-            ..self.serving.clone()
-        };
-        let program = HttpProgram::new(&program, serving, self.background.clone());
-        program
-            .map(Found::Ready)
-            .map_err(|error| Report::failed(format!("cannot serve `{}`", path.display())).caused_by(error))
+        match program {
+            Some(program) => self.alone.link(name, &path, &program).map(Found::Ready),
+            None => Ok(Found::Unprepared),
+        }
     }
 }
 

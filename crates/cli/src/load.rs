@@ -70,14 +70,15 @@ pub(crate) fn load(
         Kind::Component | Kind::CoreModule => {}
     }
     let cache = open_cache(options, settings, output);
-    if let Some(program) = find_any(cache.as_ref(), &input, options, output)? {
+    let (digest, engines) = (Digest::of(&input.bytes), Engines::of(&input, options));
+    if let Some(program) = engines.find(cache.as_ref(), digest, output)? {
         return Ok(Loaded {
             program,
             storing: None,
         });
     }
-    let program = Engines::of(&input, options).compile(&input, options.compile, output, watch)?;
-    let key = key_of(Digest::of(&input.bytes), program.engine());
+    let program = engines.compile(&input, options.compile, output, watch)?;
+    let key = key_of(digest, program.engine());
     let storing = cache.map(|cache| store(cache, key, input.short_name.clone(), program.clone()));
     Ok(Loaded { program, storing })
 }
@@ -93,24 +94,7 @@ pub(crate) fn cached(
         input::assemble(&mut input)?;
     }
     let cache = open_cache(options, settings, output);
-    find_any(cache.as_ref(), &input, options, output)
-}
-
-/// Finds a program in the cache, made by any engine that fits it.
-fn find_any(
-    cache: Option<&Cache>,
-    input: &Input,
-    options: LoadOptions,
-    output: &Output,
-) -> Result<Option<Program>, Report> {
-    let digest = Digest::of(&input.bytes);
-    for engine in Engines::of(input, options).iter() {
-        let engine = engine?;
-        if let Some(program) = find(cache, &key_of(digest, &engine), &engine, output) {
-            return Ok(Some(program));
-        }
-    }
-    Ok(None)
+    Engines::of(&input, options).find(cache.as_ref(), Digest::of(&input.bytes), output)
 }
 
 fn key_of(digest: Digest, engine: &Engine) -> Key {
@@ -146,6 +130,17 @@ impl Engines {
     fn iter(self) -> impl Iterator<Item = Result<Engine, Report>> {
         let engine = move |&concurrency| new_engine(self.profile.with_concurrency(concurrency), self.options);
         self.concurrency.iter().map(engine)
+    }
+
+    /// Finds a program in the cache that one of them made.
+    fn find(self, cache: Option<&Cache>, digest: Digest, output: &Output) -> Result<Option<Program>, Report> {
+        for engine in self.iter() {
+            let engine = engine?;
+            if let Some(program) = find(cache, &key_of(digest, &engine), &engine, output) {
+                return Ok(Some(program));
+            }
+        }
+        Ok(None)
     }
 
     /// Validates and compiles a program for the first engine that takes it.

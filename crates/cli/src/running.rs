@@ -31,14 +31,18 @@ impl Running {
         let Some(folder) = &settings.running else {
             return Ok(None);
         };
+        let served = served.canonicalize()?;
         fs_err::create_dir_all(folder)?;
-        let pid = std::process::id();
-        let path = folder.join(pid.to_string());
+        let path = folder.join(std::process::id().to_string());
         let mut file = fs_err::File::create(&path)?;
-        file.write_all(served.canonicalize()?.as_os_str().as_encoded_bytes())?;
-        let file: File = file.into_file();
+        // First of all: a file that nobody has locked is taken away by whoever looks.
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Some(Self { path, _locked: file }))
+        file.write_all(served.as_os_str().as_encoded_bytes())?;
+        let locked = file.into_file();
+        Ok(Some(Self {
+            path,
+            _locked: locked,
+        }))
     }
 }
 

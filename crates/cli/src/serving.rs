@@ -8,12 +8,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use weft_app::trigger::http::ListenAddress;
-use weft_app::{Grants, Interruption, Name};
+use weft_app::trigger::http::{ListenAddress, Reuse};
+use weft_app::{Grants, Interruption, Limits, Name};
 use weft_node::Answers;
 use weft_runtime::denial::DenialLog;
-use weft_runtime::entry::http::{Background, ServedPrincipal};
-use weft_runtime::{Concurrency, EngineOptions, Profile, Program};
+use weft_runtime::entry::http::{Background, HttpProgram, ServedPrincipal};
+use weft_runtime::{Concurrency, EngineOptions, Imports, Profile, Program};
 use weft_serve::{Ended, FaultKind, FaultPages, Notice, Server, Settings, Site};
 
 use crate::changes::Folder;
@@ -172,6 +172,32 @@ pub(crate) fn served(grants: &Grants) -> Arc<Grants> {
     // Nobody types at a server, and no request should take what was meant for another.
     grants.stdio.input = false;
     grants.into()
+}
+
+/// Components that are in no app: what each of them may do and spend, by itself.
+#[derive(Clone)]
+pub(crate) struct Alone {
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) limits: Limits,
+    pub(crate) reuse: Reuse,
+    pub(crate) background: Background,
+    pub(crate) output: Output,
+}
+
+impl Alone {
+    /// What answers with a component.
+    pub(crate) fn link(&self, name: &Name, path: &Path, program: &Program) -> Result<HttpProgram, Report> {
+        self.background.attend(program.engine());
+        let serving = weft_runtime::entry::http::Serving {
+            principals: vec![principal(name, self.grants.clone(), Origin::Flags, self.output)],
+            imports: Imports::Own,
+            limits: self.limits.clone(),
+            heap_bytes_max: None,
+            reuse: self.reuse,
+        };
+        HttpProgram::new(program, serving, self.background.clone())
+            .map_err(|error| Report::failed(format!("cannot serve `{}`", path.display())).caused_by(error))
+    }
 }
 
 /// Threads for guests that compute for long, one for each processor.

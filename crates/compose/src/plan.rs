@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use wac_types::{ItemKind, Types};
 use weft_app::trigger::http::Reuse;
-use weft_app::{App, ComponentLimits, Name, Trigger};
+use weft_app::{App, Component, ComponentLimits, Name, Trigger};
 
 use crate::access::{self, Access, FromHost};
 use crate::context::Context;
@@ -469,12 +469,9 @@ fn warnings(context: &Context<'_>, hosts: &Hosts, reached: &HashSet<usize>) -> V
 
 /// Components that no trigger enters, and of which it is said how they are interrupted.
 fn unused_interruption(context: &Context<'_>, entries: &[Entry]) -> Vec<Problem> {
-    let is_entered = |index: usize| entries.iter().any(|entry| entry.component == index);
-    let components = context.app.components.iter().enumerate();
-    components
-        .filter(|(index, component)| component.interruption.is_some() && !is_entered(*index))
-        .map(|(_, component)| {
-            let component = component.name.clone();
+    let is_said = |component: &Component| component.interruption.is_some();
+    said_in_vain(context, entries, is_said, |_| true)
+        .map(|component| {
             let subject = Subject::Interruption(component.clone());
             Problem::new(subject, Reason::UnusedInterruption { component })
         })
@@ -483,20 +480,30 @@ fn unused_interruption(context: &Context<'_>, entries: &[Entry]) -> Vec<Problem>
 
 /// Components that no request enters, and of which it is said how long their instances live.
 fn unused_reuse(context: &Context<'_>, entries: &[Entry]) -> Vec<Problem> {
-    let is_entered = |index: usize| {
-        entries
-            .iter()
-            .any(|entry| entry.component == index && matches!(entry.kind, EntryKind::Http(_)))
+    let is_said = |component: &Component| component.reuse != Reuse::default();
+    said_in_vain(context, entries, is_said, |entry| {
+        matches!(entry.kind, EntryKind::Http(_))
+    })
+    .map(|component| {
+        let subject = Subject::Reuse(component.clone());
+        Problem::new(subject, Reason::UnusedReuse { component })
+    })
+    .collect()
+}
+
+/// Components of which something is said that counts only where they are entered in a certain way, and that are not.
+fn said_in_vain(
+    context: &Context<'_>,
+    entries: &[Entry],
+    is_said: impl Fn(&Component) -> bool,
+    counts: impl Fn(&Entry) -> bool,
+) -> impl Iterator<Item = Name> {
+    let is_entered = move |index: usize| {
+        let mut entries = entries.iter();
+        entries.any(|entry| entry.component == index && counts(entry))
     };
     let components = context.app.components.iter().enumerate();
     components
-        .filter(|(index, component)| component.reuse != Reuse::default() && !is_entered(*index))
-        .map(|(_, component)| {
-            let name = component.name.clone();
-            let reason = Reason::UnusedReuse {
-                component: name.clone(),
-            };
-            Problem::new(Subject::Reuse(name), reason)
-        })
-        .collect()
+        .filter(move |(index, component)| is_said(component) && !is_entered(*index))
+        .map(|(_, component)| component.name.clone())
 }

@@ -2,13 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use weft_app::Name;
 use weft_app::trigger::http::{HttpTrigger, Route};
-use weft_app::{Grants, Name};
 use weft_node::{Answer, Answers, Functions};
-use weft_runtime::entry::http::{Background, HttpProgram, Serving};
-use weft_runtime::{Imports, Stop};
+use weft_runtime::Stop;
+use weft_runtime::entry::http::HttpProgram;
 use weft_serve::{Settings as FrontSettings, Site};
 
 use crate::app;
@@ -18,7 +17,7 @@ use crate::functions::{self, FunctionFolder};
 use crate::input;
 use crate::output::Output;
 use crate::report::Report;
-use crate::serving::{self, Loader, Origin, background};
+use crate::serving::{self, Alone, Loader, background};
 use crate::settings::Settings;
 use crate::watch::Watch;
 
@@ -75,9 +74,14 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
     let name = name_of(&arguments.program);
     let served = Served {
         arguments: &arguments,
-        grants: serving::served(&arguments.grants.grants()?),
         name: name.clone(),
-        background: background()?,
+        alone: Alone {
+            grants: serving::served(&arguments.grants.grants()?),
+            limits: arguments.limits.limits(),
+            reuse: arguments.serving.reuse(),
+            background: background()?,
+            output: *output,
+        },
         loader: Loader {
             compile: arguments.compile,
             use_cache: !arguments.no_cache,
@@ -119,9 +123,8 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
 /// Everything that makes a site of a file, or of a folder.
 struct Served<'a> {
     arguments: &'a Arguments,
-    grants: Arc<Grants>,
     name: Name,
-    background: Background,
+    alone: Alone,
     loader: Loader,
 }
 
@@ -147,18 +150,7 @@ impl Served<'_> {
         let program = self
             .loader
             .load(input::read(path, self.arguments.compile.program_size)?)?;
-        self.background.attend(program.engine());
-        let serving = Serving {
-            principals: vec![serving::principal(
-                &self.name,
-                self.grants.clone(),
-                Origin::Flags,
-                self.loader.output,
-            )],
-            ..self.serving()
-        };
-        HttpProgram::new(&program, serving, self.background.clone())
-            .map_err(|error| Report::failed(format!("cannot serve `{}`", path.display())).caused_by(error))
+        self.alone.link(&self.name, path, &program)
     }
 
     fn functions(&self) -> Result<Functions, Report> {
@@ -172,23 +164,11 @@ impl Served<'_> {
         let source = FunctionFolder {
             folder: folder.clone(),
             program_bytes_max: self.arguments.compile.program_size,
-            grants: self.grants.clone(),
-            serving: self.serving(),
-            background: self.background.clone(),
+            alone: self.alone.clone(),
             loader: self.loader.clone(),
         };
         let compiling_max = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Functions::new(source, self.arguments.loaded, compiling_max))
-    }
-
-    fn serving(&self) -> Serving {
-        Serving {
-            principals: Vec::new(),
-            imports: Imports::Own,
-            limits: self.arguments.limits.limits(),
-            heap_bytes_max: None,
-            reuse: self.arguments.serving.reuse(),
-        }
     }
 }
 

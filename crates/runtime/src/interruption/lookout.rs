@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::{ResourceLimiter as _, ResourceLimiterAsync, UpdateDeadline};
 
 use super::TURN_TICKS;
+use crate::budget::Budget;
 use crate::cell::Cell;
 
 /// Bytes of a page, by which memories are asked to grow.
@@ -115,6 +116,18 @@ fn is_look(current: usize, desired: usize, unit: usize) -> bool {
     desired.checked_sub(current) == delta.checked_mul(unit)
 }
 
+/// Asks the budget, unless the guest only looks up.
+fn grow(
+    cell: &mut Cell,
+    is_look: bool,
+    ask: impl FnOnce(&mut Budget) -> wasmtime::Result<bool>,
+) -> Growing<'static> {
+    if is_look {
+        return look_up(cell);
+    }
+    Box::pin(ready(ask(&mut cell.budget)))
+}
+
 /// Written out, since the engine's trait is made for a macro that is not needed elsewhere.
 impl ResourceLimiterAsync for Cell {
     fn memory_growing<'a, 'b>(
@@ -127,10 +140,9 @@ impl ResourceLimiterAsync for Cell {
         'a: 'b,
         Self: 'b,
     {
-        if is_look(current, desired, PAGE_BYTES) {
-            return look_up(self);
-        }
-        Box::pin(ready(self.budget.memory_growing(current, desired, maximum)))
+        grow(self, is_look(current, desired, PAGE_BYTES), |budget| {
+            budget.memory_growing(current, desired, maximum)
+        })
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
@@ -147,10 +159,9 @@ impl ResourceLimiterAsync for Cell {
         'a: 'b,
         Self: 'b,
     {
-        if is_look(current, desired, 1) {
-            return look_up(self);
-        }
-        Box::pin(ready(self.budget.table_growing(current, desired, maximum)))
+        grow(self, is_look(current, desired, 1), |budget| {
+            budget.table_growing(current, desired, maximum)
+        })
     }
 
     fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {

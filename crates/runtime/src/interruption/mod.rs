@@ -46,9 +46,7 @@ const TURN_TICKS: u64 = 2;
 pub(crate) fn attach(engine: &Engine, store: &mut Store<Cell>) {
     match engine.interruption() {
         Interruption::None => store.limiter(|cell| &mut cell.budget),
-        Interruption::Counted => {
-            store.limiter_async(|cell| cell);
-        }
+        Interruption::Counted => store.limiter_async(|cell| cell),
         Interruption::Epochs => {
             store.limiter(|cell| &mut cell.budget);
             store.epoch_deadline_callback(|context| lookout::at_epoch(context.data()));

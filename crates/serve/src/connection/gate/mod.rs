@@ -368,10 +368,7 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin> AsyncRead for Gate<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.must_wait(context) {
-            return Poll::Pending;
-        }
-        ready!(this.poll_interim(context))?;
+        ready!(this.poll_turn(context))?;
         let done = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.note_write(done)
     }
@@ -382,10 +379,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.must_wait(context) {
-            return Poll::Pending;
-        }
-        ready!(this.poll_interim(context))?;
+        ready!(this.poll_turn(context))?;
         let done = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
         this.note_write(done)
     }
@@ -413,14 +407,14 @@ impl<S: AsyncWrite + Unpin> Gate<S> {
     /// Lets the first bytes of a response wait until the thread has gone once through all connections that had
     /// something to read. Their responses then go out one behind the other, and wake a client or a balancer that waits
     /// for several of them once, where each would have waked it anew.
-    fn must_wait(&mut self, context: &Context<'_>) -> bool {
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.has_waited {
-            return false;
+            return self.poll_interim(context);
         }
         self.has_waited = true;
         self.link.is_write_blocked.set(true);
         context.waker().wake_by_ref();
-        true
+        Poll::Pending
     }
 
     fn poll_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::cell::CellSettings;
 use crate::grant::GrantKind;
 use crate::trigger::http::Reuse;
 use crate::{Grants, Interruption, LinkRule, Name};
@@ -23,6 +24,8 @@ pub struct Component {
     pub grant_on_use: GrantOnUse,
     /// What it may spend by itself.
     pub limits: ComponentLimits,
+    /// How its instances live where it is called over isolated links.
+    pub cell: CellSettings,
     /// Which of its imports other components satisfy, in the order of the manifest.
     pub links: Vec<LinkRule>,
     /// How long its instances live where it answers HTTP requests itself. A component that is only linked to lives

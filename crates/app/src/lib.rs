@@ -7,6 +7,7 @@
 //! three standard streams, clocks and randomness; the default of [`Limits`] bounds everything a guest spends.
 
 mod app;
+pub mod cell;
 mod component;
 pub mod grant;
 mod interruption;

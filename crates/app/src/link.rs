@@ -1,5 +1,7 @@
 //! Links as a manifest asks for them: imports of one component, satisfied by exports of another.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::Name;
 
 /// One rule of a component's links: these imports come from that component.
@@ -11,6 +13,76 @@ pub struct LinkRule {
     pub provider: Name,
     /// The export that satisfies the import, where it is named otherwise. Only with [`ImportPattern::Name`].
     pub export: Option<String>,
+    /// Whether both share one fate.
+    pub mode: LinkMode,
+}
+
+/// Whether the two components of a link share one fate.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum LinkMode {
+    /// They are one: a call costs next to nothing, and what ends one ends both.
+    #[default]
+    Fused,
+    /// The one that is called is in a cell of its own, and fails alone.
+    Isolated(Isolation),
+}
+
+/// What a caller sees of a call over an isolated link that fails.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Isolation {
+    /// For functions of which nothing else is said.
+    pub on_failure: OnFailure,
+    /// For single functions, by their names.
+    pub functions: BTreeMap<String, OnFailure>,
+    /// How often a call is made again that failed, if its function is idempotent.
+    pub retries: u32,
+    /// Functions that may be called again.
+    pub idempotent: Idempotent,
+}
+
+impl Isolation {
+    /// What the caller of a function sees.
+    #[must_use]
+    pub fn on_failure_of(&self, function: &str) -> &OnFailure {
+        self.functions.get(function).unwrap_or(&self.on_failure)
+    }
+
+    /// How often a call of a function is made again.
+    #[must_use]
+    pub fn retries_of(&self, function: &str) -> u32 {
+        match &self.idempotent {
+            Idempotent::All => self.retries,
+            Idempotent::Named(names) if names.contains(function) => self.retries,
+            Idempotent::Named(_) => 0,
+        }
+    }
+}
+
+/// What stands for the results of a call that failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Nothing: the caller fails too.
+    #[default]
+    Trap,
+    /// The error of a function that returns a `result`, as WAVE; empty where the error carries nothing.
+    Error(String),
+    /// The whole result, as WAVE.
+    Value(String),
+}
+
+/// Functions that do the same when they are called twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Idempotent {
+    /// All of the link.
+    All,
+    /// These.
+    Named(BTreeSet<String>),
+}
+
+impl Default for Idempotent {
+    fn default() -> Self {
+        Self::Named(BTreeSet::new())
+    }
 }
 
 /// Which imports a rule is about.

@@ -127,7 +127,8 @@ pub(crate) fn imports(entry: &Entry, fused: &Fused) -> Vec<ScopedImport> {
             granted: entry.gives(import),
         }
     };
-    fused.imports.iter().map(scoped).collect()
+    let of_host = fused.imports.iter().filter(|import| import.link.is_none());
+    of_host.map(scoped).collect()
 }
 
 /// How an app is entered, a line for each place, route and command; nothing where it is one command and no more.
@@ -146,6 +147,7 @@ pub(crate) fn ways_in(app: &App, plan: &Plan) -> Vec<String> {
             Trigger::Command { .. } => {}
         }
     }
+    lines.extend(crate::cells::lines(app, plan.cells(), plan.entries()));
     lines
 }
 
@@ -181,6 +183,7 @@ pub(crate) fn chosen_links(plan: &Plan) -> Vec<String> {
                 provider,
                 export,
                 chosen: weft_compose::Chosen::Automatic,
+                ..
             } = &import.target
             {
                 let provider = plan.components().get(*provider).map(|of| of.name.to_string());

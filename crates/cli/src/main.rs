@@ -5,6 +5,7 @@
 
 mod app;
 mod args;
+mod cells;
 mod changes;
 mod commands;
 mod exit_code;

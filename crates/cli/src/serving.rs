@@ -191,6 +191,7 @@ impl Alone {
         let serving = weft_runtime::entry::http::Serving {
             principals: vec![principal(name, self.grants.clone(), Origin::Flags, self.output)],
             imports: Imports::Own,
+            links: weft_runtime::Links::default(),
             limits: self.limits.clone(),
             heap_bytes_max: None,
             reuse: self.reuse,

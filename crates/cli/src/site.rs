@@ -8,10 +8,11 @@ use weft_compose::{Entry, EntryKind, Fused};
 use weft_inspect::kind::Kind;
 use weft_node::{Answer, Answers, Assembled, Opened};
 use weft_runtime::entry::http::{Background, HttpProgram, Serving};
-use weft_runtime::{Imports, Stop};
+use weft_runtime::{Cells, Imports, Stop};
 use weft_serve::{Settings as FrontSettings, Site};
 
 use crate::app;
+use crate::cells;
 use crate::changes;
 use crate::exit_code::Code;
 use crate::flags::CompileArguments;
@@ -69,7 +70,8 @@ impl AppServer<'_> {
             output: *self.output,
             watch: watch.clone(),
         };
-        let site = site(opened.app(), assembled, http, &loader, &background)?;
+        let mut cells = Cells::default();
+        let site = site(opened.app(), assembled, http, &loader, &background, &mut cells)?;
         let serving = serving::Serving {
             name: opened.app().name.as_str(),
             served: self.path,
@@ -79,7 +81,7 @@ impl AppServer<'_> {
         };
         let changes = self.watches.then(|| changes::Folder::of(self.path));
         serving::serve(serving, self.settings, &watch, self.output, changes, || {
-            self.reload(http, &loader, &background)
+            self.reload(http, &loader, &background, &mut cells)
         })
     }
 
@@ -89,6 +91,7 @@ impl AppServer<'_> {
         http: &HttpTrigger,
         loader: &Loader,
         background: &Background,
+        cells: &mut Cells,
     ) -> Result<Site<Answers>, Report> {
         loader.refuse_without_cache()?;
         let opened = app::open(self.path, self.output)?;
@@ -109,7 +112,13 @@ impl AppServer<'_> {
                 .interrupting(entered.and_then(|component| component.interruption))
                 .warm_bytes(&fused.bytes)?;
         }
-        site(opened.app(), &assembled, next, loader, background)
+        for (cell, fused) in assembled.cells() {
+            let root = opened.app().components.get(cell.root);
+            loader
+                .interrupting(root.and_then(cells::interruption))
+                .warm_bytes(&fused.bytes)?;
+        }
+        site(opened.app(), &assembled, next, loader, background, cells)
     }
 }
 
@@ -127,8 +136,15 @@ fn site(
     http: &HttpTrigger,
     loader: &Loader,
     background: &Background,
+    cells_before: &mut Cells,
 ) -> Result<Site<Answers>, Report> {
     refuse_what_cannot_be_kept(app)?;
+    let mut load = |input: Input, interruption| {
+        let program = loader.interrupting(interruption).load(input)?;
+        background.attend(program.engine());
+        Ok(program)
+    };
+    let cells = cells::link(app, assembled, &mut load, Some(cells_before), loader.output)?;
     let mut programs: Vec<(&Component, HttpProgram)> = Vec::new();
     for (entry, fused) in handlers(assembled) {
         let Some(component) = app.components.get(entry.component) else {
@@ -150,6 +166,7 @@ fn site(
                 })
                 .collect(),
             imports: Imports::Scoped(app::imports(entry, fused).into()),
+            links: cells::links_of(&cells, fused),
             limits: app.limits.clone(),
             heap_bytes_max: assembled.planned.plan.heap_bytes_max(entry),
             reuse: component.reuse,
@@ -172,6 +189,7 @@ fn site(
         }
     };
     let answers = http.routes.iter().map(|route| answer(&route.target));
+    *cells_before = cells;
     Ok(Site {
         handler: Answers::new(answers.collect::<Result<_, _>>()?),
         routes: http.routes.clone(),

@@ -81,6 +81,7 @@ fn described(index: usize) -> Component {
         links: Vec::new(),
         reuse: weft_app::trigger::http::Reuse::default(),
         interruption: None,
+        cell: Default::default(),
     }
 }
 

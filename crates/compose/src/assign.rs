@@ -11,25 +11,23 @@ use crate::access::Access;
 use crate::context::Context;
 use crate::host::{self, Need};
 use crate::names::{Scope, Scopes};
-use crate::plan::{Hosts, Owner, ScopedImport};
+use crate::plan::{CellLink, Hosts, Owner, ScopedImport};
 use crate::problem::{Problem, Reason, Subject};
 use crate::sharing::Node;
+use crate::surface::Item;
 use crate::version;
 
 /// Gives every import of the host its name and its owner, among the components of one way into the app.
 pub(crate) fn name_imports(
     context: &Context<'_>,
     hosts: &Hosts,
+    isolated: &BTreeMap<Node, CellLink>,
     members: &BTreeSet<usize>,
     sets: &[Vec<Node>],
     problems: &mut Vec<Problem>,
 ) -> HashMap<Node, ScopedImport> {
     let surfaces = &context.surfaces;
-    let all = surfaces
-        .list
-        .iter()
-        .flat_map(|surface| surface.imports.iter().chain(&surface.exports));
-    let mut scopes = Scopes::new(all.map(|item| item.name.as_str()));
+    let mut scopes = scopes(context);
     let mut of_components: Vec<Scope> = context
         .app
         .components
@@ -63,6 +61,14 @@ pub(crate) fn name_imports(
         };
         for (index, import) in surface.imports.iter().enumerate() {
             let node = (component, index);
+            if let Some(link) = isolated.get(&node) {
+                named.extend(
+                    scope
+                        .name_any(&import.name)
+                        .map(|name| (node, linked(component, name, import, link))),
+                );
+                continue;
+            }
             if named.contains_key(&node) || !hosts.contains_key(&node) {
                 continue;
             }
@@ -75,6 +81,29 @@ pub(crate) fn name_imports(
     named
 }
 
+/// Scopes that are called like no namespace in use.
+pub(crate) fn scopes(context: &Context<'_>) -> Scopes {
+    let all = context
+        .surfaces
+        .list
+        .iter()
+        .flat_map(|surface| surface.imports.iter().chain(&surface.exports));
+    Scopes::new(all.map(|item| item.name.as_str()))
+}
+
+/// An import that another cell satisfies.
+fn linked(component: usize, name: String, import: &Item, link: &CellLink) -> ScopedImport {
+    ScopedImport {
+        name,
+        owner: Owner::Component(component),
+        interface: import.name.clone(),
+        need: None,
+        access: Access::Granted,
+        is_types_only: false,
+        link: Some(link.clone()),
+    }
+}
+
 fn scoped(hosts: &Hosts, node: Node, name: &str, owner: &Owner, interface: &str) -> Option<ScopedImport> {
     let from_host = hosts.get(&node)?;
     Some(ScopedImport {
@@ -84,6 +113,7 @@ fn scoped(hosts: &Hosts, node: Node, name: &str, owner: &Owner, interface: &str)
         need: from_host.need,
         access: from_host.access,
         is_types_only: from_host.is_types_only,
+        link: None,
     })
 }
 

@@ -36,8 +36,21 @@ pub struct Entry {
     pub exports: Vec<String>,
     /// It and everything that it is linked to, directly or not, in order.
     pub members: Vec<usize>,
-    /// What the host gives to each import that no link satisfies.
+    /// Exports of members that other cells call, where it is one that is called.
+    pub calls: Vec<CellExport>,
+    /// What the host, or another cell, gives to each import that no fused link satisfies.
     pub(crate) imports: BTreeMap<Node, ScopedImport>,
+}
+
+/// An export that other cells call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellExport {
+    /// The component that has it, by its index.
+    pub component: usize,
+    /// Its name there.
+    pub export: String,
+    /// Its name in the fused component.
+    pub name: String,
 }
 
 /// How a component is entered.
@@ -47,6 +60,8 @@ pub enum EntryKind {
     Command,
     /// It is handed requests.
     Http(Handler),
+    /// Other cells call it.
+    Cell,
 }
 
 impl Entry {
@@ -86,6 +101,7 @@ impl fmt::Display for EntryKind {
         out.write_str(match self {
             Self::Command => "command",
             Self::Http(_) => "http",
+            Self::Cell => "cell",
         })
     }
 }

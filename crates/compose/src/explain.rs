@@ -28,6 +28,8 @@ pub struct Explanation {
     pub entered: Vec<String>,
     /// How long its instances live, where requests enter it.
     pub reuse: Option<Reuse>,
+    /// How its instances live and what one call may spend, where others call it over isolated links.
+    pub cell: Option<String>,
     /// What makes it look up while it computes, where the manifest says so and a trigger enters it.
     pub interruption: Option<Interruption>,
     /// The components that are entered and that it is joined with, where there are several: it has instances of
@@ -89,6 +91,7 @@ pub fn explain(app: &App, plan: &Plan, component: &Name) -> Option<Explanation> 
         is_reached: planned.is_reached,
         entered: entered(plan, index),
         reuse: reuse(app, plan, index),
+        cell: cell(app, plan, index),
         interruption: interruption(app, plan, index),
         apart: apart(plan, index),
         own: powers(app, plan, index),
@@ -133,6 +136,22 @@ fn interruption(app: &App, plan: &Plan, component: usize) -> Option<Interruption
     let mut entries = plan.entries().iter();
     let is_entered = entries.any(|entry| entry.component == component);
     app.components.get(component).filter(|_| is_entered)?.interruption
+}
+
+/// How a component behaves that others call over isolated links, in a few words.
+pub(crate) fn cell(app: &App, plan: &Plan, component: usize) -> Option<String> {
+    let mut cells = plan.cells().iter();
+    cells.find(|cell| cell.entry.calls.iter().any(|call| call.component == component))?;
+    let settings = app.components.get(component)?.cell;
+    let mut text = settings.lifetime.to_string();
+    let mut add = |what: &str, time: Option<std::time::Duration>| {
+        if let Some(time) = time {
+            text.push_str(&format!(", {what} of a call {}", quantity::show_duration(time)));
+        }
+    };
+    add("time", settings.wall_time_max);
+    add("processor time", settings.cpu_time_max);
+    Some(text)
 }
 
 /// How long instances of a component live, where requests enter it.
@@ -294,6 +313,9 @@ impl fmt::Display for Explanation {
             for entered in &self.entered {
                 writeln!(out, "    {entered}")?;
             }
+        }
+        if let Some(cell) = &self.cell {
+            writeln!(out, "  called over isolated links: {cell}")?;
         }
         if let Some(reuse) = &self.reuse {
             writeln!(out, "  with {reuse}")?;

@@ -82,7 +82,7 @@ pub fn fuse(plan: &Plan, entry: &Entry, parts: &[Part<'_>]) -> Result<Fused, Err
     let imports = entry.imports();
     let new_name = |component, import| entry.import(component, import).map(|scoped| scoped.name.clone());
     let bytes = join(plan, entry, parts, new_name)?;
-    let planned = imports.iter().map(|import| import.name.clone()).collect();
+    let planned = imports.iter().map(|import| described(&import.name)).collect();
     check_result(entry, &bytes, &planned)?;
     Ok(Fused { bytes, imports })
 }
@@ -148,7 +148,13 @@ fn encode(entry: &Entry, ready: Vec<(usize, &PlannedComponent, Vec<u8>)>) -> Res
     let node = |index: &usize| nodes.get(index).copied().ok_or("a planned component is missing");
     for (index, component) in &order {
         for import in &component.imports {
-            if let Target::Link { provider, export, .. } = &import.target {
+            if let Target::Link {
+                provider,
+                export,
+                cell: None,
+                ..
+            } = &import.target
+            {
                 let export = graph.alias_instance_export(node(provider)?, export)?;
                 graph.set_instantiation_argument(node(index)?, &import.name, export)?;
             }
@@ -157,6 +163,10 @@ fn encode(entry: &Entry, ready: Vec<(usize, &PlannedComponent, Vec<u8>)>) -> Res
     for name in &entry.exports {
         let export = graph.alias_instance_export(node(&entry.component)?, name)?;
         graph.export(export, name)?;
+    }
+    for call in &entry.calls {
+        let export = graph.alias_instance_export(node(&call.component)?, &call.export)?;
+        graph.export(export, &call.name)?;
     }
     let processor = Processor {
         name: env!("CARGO_PKG_NAME"),
@@ -187,11 +197,21 @@ pub(crate) fn check_result(entry: &Entry, fused: &[u8], planned: &BTreeSet<Strin
     if let Some(difference) = difference(planned, &names(&structure.imports)) {
         return Err(Error::ImportsDiffer { difference });
     }
-    let exported = entry.exports.iter().cloned().collect();
+    let calls = entry.calls.iter().map(|call| described(&call.name));
+    let exported = entry.exports.iter().cloned().chain(calls).collect();
     if let Some(difference) = difference(&exported, &names(&structure.exports)) {
         return Err(Error::ExportsDiffer { difference });
     }
     Ok(())
+}
+
+/// What is planned under a name: interfaces, and functions where the name is none of an interface.
+fn described(name: &str) -> String {
+    if name.contains(':') {
+        name.to_owned()
+    } else {
+        format!("func {name}")
+    }
 }
 
 fn difference(planned: &BTreeSet<String>, found: &BTreeSet<String>) -> Option<String> {

@@ -13,9 +13,11 @@
 mod access;
 pub mod adapt;
 mod assign;
+mod cells;
 mod census;
 mod clamp;
 mod context;
+mod crossing;
 mod cycle;
 mod entries;
 mod explain;
@@ -23,6 +25,7 @@ mod fuse;
 pub mod graph;
 mod host;
 mod names;
+mod on_failure;
 mod plan;
 mod problem;
 mod resolve;
@@ -38,11 +41,14 @@ mod words;
 pub use access::Access;
 pub use census::Error as CensusError;
 pub use clamp::Error as LimitError;
-pub use entries::{Entry, EntryKind};
+pub use entries::{CellExport, Entry, EntryKind};
 pub use explain::{Explanation, Power, Shared, Through, explain};
 pub use fuse::{Error, Fused, fuse};
 pub use host::{Handler, Need};
-pub use plan::{HostImport, Owner, Part, Plan, PlannedComponent, PlannedImport, ScopedImport, Target, plan};
+pub use plan::{
+    CellLink, HostImport, Owner, Part, Plan, PlannedCell, PlannedComponent, PlannedImport, ScopedImport,
+    Target, plan,
+};
 pub use problem::{Excerpt, Problem, Reason, Subject};
 pub use resolve::Chosen;
 pub use shares::{Error as SharesError, Shares};

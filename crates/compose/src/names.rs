@@ -47,6 +47,18 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    /// The name that an import or export gets in this scope, also where it is no interface.
+    pub(crate) fn name_any(&mut self, import: &str) -> Option<String> {
+        if import.contains(':') {
+            return self.name(import);
+        }
+        let mut name = format!("{}-{import}", self.name);
+        while !self.keys.insert(name.clone()) {
+            name.push_str("-x");
+        }
+        Some(name)
+    }
+
     /// The name that an import gets in this scope; none for what is no interface.
     pub(crate) fn name(&mut self, import: &str) -> Option<String> {
         let (path, version) = split_version(import);

@@ -3,18 +3,23 @@
 //! A plan is made from the app and the bytes of its components, and it is complete: [`crate::fuse()`] does what
 //! it says and refuses a result that differs. Equal inputs make equal plans.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use wac_types::{ItemKind, Types};
+use weft_app::cell::CellSettings;
+use weft_app::link::{Isolation, LinkMode};
 use weft_app::trigger::http::Reuse;
 use weft_app::{App, Component, ComponentLimits, Name, Trigger};
 
 use crate::access::{self, Access, FromHost};
+use crate::cells::{self, Partition};
 use crate::context::Context;
-use crate::entries::{self, Door, Entry, EntryKind};
+use crate::entries::{self, CellExport, Door, Entry, EntryKind};
 use crate::host::Need;
+use crate::names::Scope;
+use crate::on_failure;
 use crate::problem::{Problem, Reason, Subject};
-use crate::resolve::{self, Chosen, Links};
+use crate::resolve::{self, Chosen, Links, Mode};
 use crate::shares::Shares;
 use crate::sharing::{self, Node};
 use crate::surface::{self, Surfaces};
@@ -34,8 +39,20 @@ pub struct Part<'a> {
 pub struct Plan {
     components: Vec<PlannedComponent>,
     entries: Vec<Entry>,
+    cells: Vec<PlannedCell>,
     triggers: Vec<Trigger>,
     warnings: Vec<Problem>,
+}
+
+/// A cell that others call over isolated links.
+#[derive(Debug, Clone)]
+pub struct PlannedCell {
+    /// The component that is called, by whose name the cell goes; the first of them where there are several.
+    pub root: usize,
+    /// How its instances live, and what a call may spend.
+    pub settings: CellSettings,
+    /// What it is made of, and what others call: it is fused as a way into the app is.
+    pub entry: Entry,
 }
 
 /// One component of a [`Plan`].
@@ -74,6 +91,8 @@ pub enum Target {
         export: String,
         /// Who said so.
         chosen: Chosen,
+        /// The cell that is called, by its index, where the link is isolated.
+        cell: Option<usize>,
     },
     /// The host, or nobody.
     Host(HostImport),
@@ -103,6 +122,19 @@ pub struct ScopedImport {
     pub access: Access,
     /// It has types and nothing that could be called, so nothing needs to be defined for it.
     pub is_types_only: bool,
+    /// The other cell that satisfies it; none where the host does.
+    pub link: Option<CellLink>,
+}
+
+/// Where an isolated link leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellLink {
+    /// The cell, by its index.
+    pub cell: usize,
+    /// The export, by its name in that cell's component.
+    pub export: String,
+    /// What the caller sees of calls that fail.
+    pub isolation: Isolation,
 }
 
 /// Whose an import of a fused component is.
@@ -131,6 +163,12 @@ impl Plan {
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// The cells that are called over isolated links, each of which becomes an artifact of its own.
+    #[must_use]
+    pub fn cells(&self) -> &[PlannedCell] {
+        &self.cells
     }
 
     /// What makes the app run: the triggers of the app, and who was found where it names nobody.
@@ -178,24 +216,56 @@ pub fn plan(app: &App, parts: &[Part<'_>]) -> Result<Plan, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
+    let reached: BTreeSet<usize> = found
+        .doors
+        .iter()
+        .flat_map(|door| reach(&links, [door.component]))
+        .collect();
+    let partition = cells::partition(&context, &links, &reached, &mut problems);
+    problems.extend(on_failure::check(&context, &links, &reached));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let calls = calls(&context, &partition);
+    let entering = Entering {
+        context: &context,
+        fused: cells::fused(&links),
+        links: &links,
+        hosts: &hosts,
+        partition: &partition,
+        calls: &calls,
+    };
     let mut entries = Vec::new();
     for door in found.doors {
         let mut of_entry = Vec::new();
-        entries.push(enter(&context, &links, &hosts, door, &mut of_entry));
+        entries.push(entering.enter(door, Vec::new(), &mut of_entry));
         // Two ways may lead through one mistake.
         of_entry.retain(|problem| !problems.iter().any(|known| is_same(known, problem)));
         problems.extend(of_entry);
     }
+    let mut planned_cells = Vec::new();
+    for (called, calls) in partition.called.iter().zip(&calls) {
+        let mut of_cell = Vec::new();
+        let door = Door {
+            component: called.root,
+            kind: EntryKind::Cell,
+            exports: Vec::new(),
+        };
+        planned_cells.push(PlannedCell {
+            root: called.root,
+            settings: called.settings,
+            entry: entering.enter(door, calls.clone(), &mut of_cell),
+        });
+        of_cell.retain(|problem| !problems.iter().any(|known| is_same(known, problem)));
+        problems.extend(of_cell);
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
-    let reached: HashSet<usize> = entries
-        .iter()
-        .flat_map(|entry| entry.members.iter().copied())
-        .collect();
     let mut warnings = warnings(&context, &hosts, &reached);
     warnings.extend(unused_reuse(&context, &entries));
-    warnings.extend(unused_interruption(&context, &entries));
+    warnings.extend(unused_interruption(&context, &entries, &planned_cells));
+    warnings.extend(unused_cells(&context, &planned_cells));
     let components = app
         .components
         .iter()
@@ -203,7 +273,7 @@ pub fn plan(app: &App, parts: &[Part<'_>]) -> Result<Plan, Vec<Problem>> {
         .enumerate()
         .map(|(index, (component, shares))| PlannedComponent {
             name: component.name.clone(),
-            imports: planned_imports(&context, &links, &hosts, index),
+            imports: planned_imports(&context, &links, &hosts, &partition, index),
             is_reached: reached.contains(&index),
             limits: component.limits,
             shares,
@@ -212,6 +282,7 @@ pub fn plan(app: &App, parts: &[Part<'_>]) -> Result<Plan, Vec<Problem>> {
     Ok(Plan {
         components: components.collect(),
         entries,
+        cells: planned_cells,
         triggers: found.triggers,
         warnings,
     })
@@ -221,28 +292,103 @@ fn is_same(one: &Problem, other: &Problem) -> bool {
     one.subject == other.subject && one.to_string() == other.to_string()
 }
 
-/// One way into the app: who comes along, and whose each import is there.
-fn enter(
-    context: &Context<'_>,
-    links: &Links,
-    hosts: &Hosts,
-    door: Door,
-    problems: &mut Vec<Problem>,
-) -> Entry {
-    let members = reach(links, door.component);
-    let sets = sharing::groups(context, links, &members, problems);
-    let imports = if problems.is_empty() {
-        assign::name_imports(context, hosts, &members, &sets, problems)
-    } else {
-        HashMap::new()
-    };
-    Entry {
-        component: door.component,
-        kind: door.kind,
-        exports: door.exports,
-        members: members.into_iter().collect(),
-        imports: imports.into_iter().collect(),
+/// What it takes to say who comes along on a way into the app or into a cell, and whose each import is there.
+struct Entering<'a> {
+    context: &'a Context<'a>,
+    links: &'a Links,
+    /// Those that lead into no other cell.
+    fused: Links,
+    hosts: &'a Hosts,
+    partition: &'a Partition,
+    calls: &'a [Vec<CellExport>],
+}
+
+impl Entering<'_> {
+    fn enter(&self, door: Door, calls: Vec<CellExport>, problems: &mut Vec<Problem>) -> Entry {
+        let entered = std::iter::once(door.component).chain(calls.iter().map(|call| call.component));
+        let members = reach(&self.fused, entered);
+        let sets = sharing::groups(self.context, &self.fused, &members, problems);
+        let isolated = self.isolated(&members);
+        let imports = if problems.is_empty() {
+            assign::name_imports(self.context, self.hosts, &isolated, &members, &sets, problems)
+        } else {
+            HashMap::new()
+        };
+        Entry {
+            component: door.component,
+            kind: door.kind,
+            exports: door.exports,
+            calls,
+            members: members.into_iter().collect(),
+            imports: imports.into_iter().collect(),
+        }
     }
+
+    /// The imports of members that other cells satisfy.
+    fn isolated(&self, members: &BTreeSet<usize>) -> BTreeMap<Node, CellLink> {
+        let mut isolated = BTreeMap::new();
+        for component in members {
+            for (import, link) in self.links.get(*component).into_iter().flatten().enumerate() {
+                let Some(link) = link.filter(|link| link.mode == Mode::Isolated) else {
+                    continue;
+                };
+                let node = (*component, import);
+                isolated.extend(self.cell_link(*component, &link).map(|link| (node, link)));
+            }
+        }
+        isolated
+    }
+
+    fn cell_link(&self, component: usize, link: &resolve::Link) -> Option<CellLink> {
+        let cell = self.partition.cell_of(link.provider)?;
+        let export = &self.context.surfaces.export(link.provider, link.export)?.name;
+        let mut calls = self.calls.get(cell)?.iter();
+        let called = calls.find(|call| call.component == link.provider && call.export == *export)?;
+        Some(CellLink {
+            cell,
+            export: called.name.clone(),
+            isolation: isolation(self.context, component, link)
+                .cloned()
+                .unwrap_or_default(),
+        })
+    }
+}
+
+/// What a rule says of calls that fail.
+pub(crate) fn isolation<'a>(
+    context: &Context<'a>,
+    component: usize,
+    link: &resolve::Link,
+) -> Option<&'a Isolation> {
+    let Chosen::Rule(rule) = link.chosen else {
+        return None;
+    };
+    match &context.app.components.get(component)?.links.get(rule)?.mode {
+        LinkMode::Isolated(isolation) => Some(isolation),
+        LinkMode::Fused => None,
+    }
+}
+
+/// The exports of each cell that others call, each under a name of its own.
+fn calls(context: &Context<'_>, partition: &Partition) -> Vec<Vec<CellExport>> {
+    let of_cell = |called: &cells::Called| {
+        let mut scopes = assign::scopes(context);
+        let mut of_components: BTreeMap<usize, Scope> = BTreeMap::new();
+        let calls = called.exports.iter().filter_map(|(component, export)| {
+            let export = context.surfaces.export(*component, *export)?.name.clone();
+            let name = context.name(*component);
+            let scope = of_components
+                .entry(*component)
+                .or_insert_with(|| scopes.open(name.as_str()));
+            Some(CellExport {
+                component: *component,
+                name: scope.name_any(&export)?,
+                export,
+            })
+        });
+        calls.collect()
+    };
+    partition.called.iter().map(of_cell).collect()
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
@@ -386,10 +532,10 @@ fn uses_of_linked(context: &Context<'_>, links: &Links, node: Node) -> Option<Pr
     None
 }
 
-/// A component, and those that it is linked to, directly or not.
-fn reach(links: &Links, entered: usize) -> BTreeSet<usize> {
-    let mut reached = BTreeSet::from([entered]);
-    let mut ahead = vec![entered];
+/// Components, and those that they are linked to, directly or not.
+fn reach(links: &Links, entered: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
+    let mut reached: BTreeSet<usize> = entered.into_iter().collect();
+    let mut ahead: Vec<usize> = reached.iter().copied().collect();
     while let Some(component) = ahead.pop() {
         for link in links.get(component).into_iter().flatten().flatten() {
             if reached.insert(link.provider) {
@@ -404,6 +550,7 @@ fn planned_imports(
     context: &Context<'_>,
     links: &Links,
     hosts: &Hosts,
+    partition: &Partition,
     component: usize,
 ) -> Vec<PlannedImport> {
     let imports = context
@@ -420,6 +567,10 @@ fn planned_imports(
                     provider: link.provider,
                     export: context.surfaces.export(link.provider, link.export)?.name.clone(),
                     chosen: link.chosen,
+                    cell: match link.mode {
+                        Mode::Isolated => partition.cell_of(link.provider),
+                        Mode::Fused => None,
+                    },
                 },
                 None => {
                     let FromHost { need, access, .. } = *hosts.get(&node)?;
@@ -434,7 +585,7 @@ fn planned_imports(
         .collect()
 }
 
-fn warnings(context: &Context<'_>, hosts: &Hosts, reached: &HashSet<usize>) -> Vec<Problem> {
+fn warnings(context: &Context<'_>, hosts: &Hosts, reached: &BTreeSet<usize>) -> Vec<Problem> {
     let mut warnings = Vec::new();
     for (index, component) in context.app.components.iter().enumerate() {
         let name = &component.name;
@@ -468,12 +619,35 @@ fn warnings(context: &Context<'_>, hosts: &Hosts, reached: &HashSet<usize>) -> V
 }
 
 /// Components that no trigger enters, and of which it is said how they are interrupted.
-fn unused_interruption(context: &Context<'_>, entries: &[Entry]) -> Vec<Problem> {
+fn unused_interruption(context: &Context<'_>, entries: &[Entry], cells: &[PlannedCell]) -> Vec<Problem> {
     let is_said = |component: &Component| component.interruption.is_some();
+    let is_called = |name: &Name| {
+        let mut roots = cells.iter().map(|cell| cell.root);
+        roots.any(|root| context.name(root) == *name)
+    };
     said_in_vain(context, entries, is_said, |_| true)
+        .filter(|component| !is_called(component))
         .map(|component| {
             let subject = Subject::Interruption(component.clone());
             Problem::new(subject, Reason::UnusedInterruption { component })
+        })
+        .collect()
+}
+
+/// Components that nobody calls over an isolated link, and of which it is said how such calls go.
+fn unused_cells(context: &Context<'_>, cells: &[PlannedCell]) -> Vec<Problem> {
+    let is_called = |index: usize| {
+        let mut calls = cells.iter().flat_map(|cell| &cell.entry.calls);
+        calls.any(|call| call.component == index)
+    };
+    let components = context.app.components.iter().enumerate();
+    components
+        .filter(|(index, component)| component.cell != CellSettings::default() && !is_called(*index))
+        .map(|(_, component)| {
+            let reason = Reason::UnusedCell {
+                component: component.name.clone(),
+            };
+            Problem::new(Subject::Cell(component.name.clone()), reason)
         })
         .collect()
 }

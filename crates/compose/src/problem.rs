@@ -52,6 +52,8 @@ pub enum Subject {
     Limits(Name),
     /// What makes a component look up while it computes.
     Interruption(Name),
+    /// How a component behaves that others call over isolated links.
+    Cell(Name),
     /// How long instances of a component live.
     Reuse(Name),
     /// A trigger, as [`weft_app::App::triggers`] has them.
@@ -393,6 +395,84 @@ pub enum Reason {
         /// The other.
         second: Name,
     },
+    /// An isolated link between components that fused links make one cell.
+    #[error(
+        "the link of `{component}` to `{provider}` for `{import}` is isolated, but fused links make one cell of both: {path}"
+    )]
+    OneCell {
+        /// The component.
+        component: Name,
+        /// The component that it is linked to.
+        provider: Name,
+        /// What the link is about.
+        import: String,
+        /// The components that the fused links join, from the one to the other.
+        path: String,
+    },
+    /// Cells that call each other.
+    #[error("cells call each other in a circle: {path}")]
+    CellCircle {
+        /// Who calls whom.
+        path: String,
+    },
+    /// Two components of one cell that are both called, and of which different things are said.
+    #[error("`{first}` and `{second}` are one cell, and their `cell` tables say different things")]
+    TwoCellSettings {
+        /// The one component.
+        first: Name,
+        /// The other.
+        second: Name,
+    },
+    /// Something that cannot go from one cell to another.
+    #[error("`{import}` of component `{component}` cannot be linked to `{provider}` by an isolated link: {}{what} cannot cross it", in_function(.function))]
+    DoesNotCross {
+        /// The component.
+        component: Name,
+        /// The component that it is linked to.
+        provider: Name,
+        /// What the link is about.
+        import: String,
+        /// The function that takes or returns it; empty where the import is the function.
+        function: String,
+        /// What it is.
+        what: String,
+    },
+    /// What a failed call is to give is no result of its function.
+    #[error("`{text}` cannot stand for the results of `{function}` of `{import}`: {problem}")]
+    OnFailure {
+        /// The import.
+        import: String,
+        /// The function.
+        function: String,
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Something is said of a function that the link does not have.
+    #[error("the link for `{import}` speaks of `{function}`, which it does not have")]
+    FunctionUnknown {
+        /// The import.
+        import: String,
+        /// The function.
+        function: String,
+    },
+    /// Calls that take or return handles cannot be made again.
+    #[error(
+        "calls of `{function}` of `{import}` cannot be made again: it takes or returns handles, which belong to the instance that failed"
+    )]
+    RetryOfHandles {
+        /// The import.
+        import: String,
+        /// The function.
+        function: String,
+    },
+    /// Something is said of a cell that nobody calls.
+    #[error("component `{component}` has `cell`, and no isolated link leads to it")]
+    UnusedCell {
+        /// The component.
+        component: Name,
+    },
     /// A grant that no import makes use of.
     #[error("component `{component}` is granted {}, and imports nothing that needs it", host::describe(*.kind))]
     UnusedGrant {
@@ -439,6 +519,13 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         std::error::Error::source(&self.reason)
+    }
+}
+
+fn in_function(function: &str) -> String {
+    match function {
+        "" => String::new(),
+        name => format!("`{name}` has to do with "),
     }
 }
 

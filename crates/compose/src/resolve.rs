@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use wac_types::{ItemKind, SubtypeChecker};
-use weft_app::link::split_version;
+use weft_app::link::{LinkMode, split_version};
 use weft_app::{ImportPattern, LinkRule, Name};
 use weft_inspect::contain::{Cause, contained};
 use weft_inspect::wit::Side;
@@ -33,6 +33,14 @@ pub(crate) struct Link {
     pub(crate) provider: usize,
     pub(crate) export: usize,
     pub(crate) chosen: Chosen,
+    pub(crate) mode: Mode,
+}
+
+/// Whether both ends of a link share one fate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Fused,
+    Isolated,
 }
 
 /// For every component, for every import: where it is linked to, if it is.
@@ -113,8 +121,20 @@ impl OfOne<'_, '_> {
                 provider,
                 export: export?,
                 chosen: Chosen::Rule(rule),
+                mode: self.mode(rule),
             }),
             None => self.automatic(import),
+        }
+    }
+
+    fn mode(&self, rule: usize) -> Mode {
+        let isolated = |(index, of_rule): (usize, &LinkRule)| {
+            index == rule && matches!(of_rule.mode, LinkMode::Isolated(_))
+        };
+        if self.rules().any(isolated) {
+            Mode::Isolated
+        } else {
+            Mode::Fused
         }
     }
 
@@ -255,6 +275,7 @@ impl OfOne<'_, '_> {
                 provider: *provider,
                 export: *export,
                 chosen: Chosen::Automatic,
+                mode: Mode::Fused,
             }),
             ([], None) => None,
             ([], Some((provider, versions))) => {

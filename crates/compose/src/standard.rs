@@ -11,7 +11,7 @@ use crate::access::Access;
 use crate::entries::Entry;
 use crate::fuse::{self, check_result, join};
 use crate::host::{self, Need};
-use crate::plan::{HostImport, Part, Plan, Target};
+use crate::plan::{HostImport, Owner, Part, Plan, Target};
 use crate::version;
 
 /// Why an app has no standard form.
@@ -49,6 +49,16 @@ pub enum Obstacle {
         interface: String,
         /// What was granted.
         what: &'static str,
+    },
+    /// A component that fails alone here would take the others along there.
+    #[error(
+        "component `{component}` calls another cell for `{interface}`, and other hosts know only components that are fused"
+    )]
+    Isolated {
+        /// The component.
+        component: Name,
+        /// The interface.
+        interface: String,
     },
 }
 
@@ -109,6 +119,15 @@ fn host_imports<'a>(
 fn obstacles(app: &App, plan: &Plan, entry: &Entry) -> Vec<Obstacle> {
     let mut obstacles = Vec::new();
     let mut first_of: BTreeMap<String, usize> = BTreeMap::new();
+    for import in entry.imports().into_iter().filter(|import| import.link.is_some()) {
+        let Owner::Component(owner) = import.owner else {
+            continue;
+        };
+        obstacles.extend(app.components.get(owner).map(|component| Obstacle::Isolated {
+            component: component.name.clone(),
+            interface: import.interface.clone(),
+        }));
+    }
     for (index, name, import) in host_imports(plan, entry) {
         let Some(component) = app.components.get(index) else {
             continue;

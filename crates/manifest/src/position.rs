@@ -246,6 +246,12 @@ impl Positions {
         self.of(&component_path(name).key("interruption"))
     }
 
+    /// Where it is said how a component behaves that others call over isolated links.
+    #[must_use]
+    pub fn cell(&self, name: &Name) -> Option<Position> {
+        self.of(&component_path(name).key("cell"))
+    }
+
     /// Where it is said how long instances of a component live.
     #[must_use]
     pub fn reuse(&self, name: &Name) -> Option<Position> {

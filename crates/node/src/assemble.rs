@@ -3,7 +3,7 @@
 //! Everything here can be done again at any time, from the same folder, beside an app that runs: what comes back is
 //! new and whole, and the only file that is written is the lock file, whole or not at all.
 
-use weft_compose::{Entry, Fused, Plan};
+use weft_compose::{Entry, Fused, Plan, PlannedCell};
 use weft_manifest::Diagnostic;
 
 use crate::diagnose::{As, diagnostic};
@@ -33,12 +33,19 @@ pub struct Assembled {
     pub planned: Planned,
     /// The components, and whose their imports are; one for each entry of the plan, in their order.
     pub fused: Vec<Fused>,
+    /// The same of the cells that are called over isolated links, in the order of the plan.
+    pub fused_cells: Vec<Fused>,
 }
 
 impl Assembled {
     /// Each way into the app, and the component that it became.
     pub fn entries(&self) -> impl Iterator<Item = (&Entry, &Fused)> {
         self.planned.plan.entries().iter().zip(&self.fused)
+    }
+
+    /// Each cell that is called over isolated links, and the component that it became.
+    pub fn cells(&self) -> impl Iterator<Item = (&PlannedCell, &Fused)> {
+        self.planned.plan.cells().iter().zip(&self.fused_cells)
     }
 }
 
@@ -85,14 +92,19 @@ pub fn plan(opened: &Opened, building: Building, tell: &dyn Fn(&str)) -> Result<
 pub fn assemble(opened: &Opened, building: Building, tell: &dyn Fn(&str)) -> Result<Assembled, Failure> {
     let planned = plan(opened, building, tell)?;
     let parts = planned.parts.list();
-    let entries = planned.plan.entries().iter();
-    let fused = entries
-        .map(|entry| weft_compose::fuse(&planned.plan, entry, &parts))
-        .collect::<Result<_, _>>()
-        .map_err(|error| Failure::Join(Box::new(error)))?;
+    let plan = &planned.plan;
+    let fuse =
+        |entry| weft_compose::fuse(plan, entry, &parts).map_err(|error| Failure::Join(Box::new(error)));
+    let fused = plan.entries().iter().map(fuse).collect::<Result<_, _>>()?;
+    let cells = plan.cells().iter().map(|cell| &cell.entry);
+    let fused_cells = cells.map(fuse).collect::<Result<_, _>>()?;
     drop(parts);
     if planned.locking.is_stale() {
         lock::settle(opened, &planned.parts, &planned.plan)?;
     }
-    Ok(Assembled { planned, fused })
+    Ok(Assembled {
+        planned,
+        fused,
+        fused_cells,
+    })
 }

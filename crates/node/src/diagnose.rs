@@ -46,6 +46,7 @@ fn position(opened: &Opened, subject: &Subject) -> Option<Position> {
         Subject::Grant { component, kind } => positions.grant(component, *kind),
         Subject::Limits(name) => positions.section(name, Section::Limits),
         Subject::Interruption(name) => positions.interruption(name).or_else(|| positions.component(name)),
+        Subject::Cell(name) => positions.cell(name).or_else(|| positions.component(name)),
         Subject::Reuse(name) => positions.reuse(name).or_else(|| positions.component(name)),
         Subject::Route { trigger, route } => {
             let trigger = opened.app().triggers.get(*trigger)?;

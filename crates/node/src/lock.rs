@@ -109,6 +109,7 @@ pub(crate) fn refuse_captured(opened: &Opened, plan: &Plan, locking: &Locking) -
                 provider,
                 export,
                 chosen: Chosen::Automatic,
+                ..
             } = &import.target
             else {
                 continue;

@@ -73,6 +73,7 @@ fn measure(name: &str, path: &str, profile: Profile, requests_max: u32) -> Resul
             denials: DenialLog::default(),
         }],
         imports: Imports::Own,
+        links: weft_runtime::Links::default(),
         heap_bytes_max: None,
         limits: Limits::default(),
         reuse: Reuse {

@@ -11,6 +11,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
 use weft_app::grant::{Access, ClockGrant, ConfigGrant, RandomGrant};
 use weft_app::{Grants, Limits};
 
+use crate::bridge::{Calls, Links};
 use crate::budget::Budget;
 use crate::denial::DenialLog;
 use crate::engine::Engine;
@@ -30,6 +31,8 @@ pub struct Setup {
     pub principals: Vec<PrincipalSetup>,
     /// Whose import is whose.
     pub imports: Imports,
+    /// Imports that other cells satisfy.
+    pub links: Links,
     /// What the guest may spend.
     pub limits: Limits,
     /// Bytes of the engine's heap, where that is less than [`Limits::memory_bytes_max`]: for programs all of
@@ -90,6 +93,8 @@ pub(crate) struct Cell {
     pub(crate) sampler: Option<Sampler>,
     /// Where the ticks are noted that end while the guest computes.
     pub(crate) pressure: Pressure,
+    /// The cells that it calls.
+    pub(crate) calls: Calls,
 }
 
 /// One component's side of a cell.
@@ -197,6 +202,7 @@ fn build(setup: Setup, pressure: Pressure, lookout: Lookout) -> Result<Cell, Set
         principals,
         // They matter to linking, which is done once for many stores.
         imports: _,
+        links,
         limits,
         heap_bytes_max,
         stop,
@@ -223,6 +229,7 @@ fn build(setup: Setup, pressure: Pressure, lookout: Lookout) -> Result<Cell, Set
         })
         .collect::<Result<_, _>>()?;
     Ok(Cell {
+        calls: Calls::of(&links.cells, &stop, thread),
         principals,
         table,
         budget: Budget::new(&limits, heap_bytes_max),

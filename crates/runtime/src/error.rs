@@ -51,6 +51,12 @@ pub enum SetupError {
         /// How many it names.
         known: usize,
     },
+    /// The setup links to a cell that it does not have.
+    #[error("a link leads to cell {cell}, which the setup does not have")]
+    CellUnknown {
+        /// Its number.
+        cell: usize,
+    },
     /// The host side cannot be put together.
     #[error("cannot link the host functions")]
     Link(#[source] anyhow::Error),

@@ -15,6 +15,7 @@ mod precompiled;
 pub mod program;
 pub mod seal;
 
+pub mod bridge;
 mod budget;
 mod cell;
 pub mod denial;
@@ -32,6 +33,7 @@ pub mod sampling;
 pub mod trap;
 pub mod wave;
 
+pub use bridge::{CellPlan, Cells, LinkPlan, Links};
 pub use cell::{PrincipalSetup, Setup, Thread};
 pub use engine::{Concurrency, Engine, EngineOptions, Inlining, Profile};
 pub use entry::{Outcome, run};

@@ -15,6 +15,7 @@ use wasmtime::component::{Component, Instance, InstancePre};
 use wasmtime_wasi_http::WasiHttpHooks;
 use weft_app::{Grants, Limits};
 
+use crate::bridge::Links;
 use crate::cell::{self, Cell, PrincipalSetup, Setup, Thread};
 use crate::denial::DenialLog;
 use crate::engine::Engine;
@@ -140,6 +141,7 @@ impl Prepared {
                     denials,
                 }],
                 imports: Imports::Own,
+                links: Links::default(),
                 limits,
                 heap_bytes_max: None,
                 stop,

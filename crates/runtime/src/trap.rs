@@ -4,6 +4,8 @@ use std::fmt;
 
 use wasmtime::{FrameInfo, FrameSymbol, Trap, WasmBacktrace};
 
+use crate::bridge::LinkFailed;
+
 /// Why a guest trapped, and the guest's own stack at that moment, innermost frame first.
 #[derive(Debug, Clone)]
 pub struct TrapReport {
@@ -45,9 +47,17 @@ impl TrapReport {
             .downcast_ref::<WasmBacktrace>()
             .map(WasmBacktrace::frames)
             .unwrap_or_default();
+        let own = frames.iter().map(Frame::new);
+        // What happened in a cell that was called stands before what led there.
+        let mut frames = Vec::new();
+        if let Some(failed) = error.downcast_ref::<LinkFailed>() {
+            frames.extend(failed.fate.frames().iter().cloned());
+            frames.push(Frame::link(&failed.callee, &failed.function));
+        }
+        frames.extend(own);
         Self {
             reason: reason(error),
-            frames: frames.iter().map(Frame::new).collect(),
+            frames,
         }
     }
 }
@@ -61,6 +71,16 @@ fn reason(error: &wasmtime::Error) -> String {
 }
 
 impl Frame {
+    /// Where a call left one cell for another.
+    fn link(callee: &str, function: &str) -> Self {
+        Self {
+            module: None,
+            function: format!("isolated link to `{callee}`: {function}"),
+            offset: None,
+            source: Vec::new(),
+        }
+    }
+
     pub(crate) fn new(frame: &FrameInfo) -> Self {
         Self {
             module: frame.module().name().map(str::to_owned),

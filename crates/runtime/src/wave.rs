@@ -167,6 +167,25 @@ pub(crate) fn read_arguments(call: &Call, ty: &ComponentFunc) -> Result<Vec<Val>
         .map_err(|error| misfit(error.to_string()))
 }
 
+/// Reads one value of a type, as a manifest has it.
+pub(crate) fn read_value(ty: &Type, text: &str) -> Result<Val, WaveError> {
+    const WHERE: &str = "on-failure";
+    check_text_form(WHERE, "the value".to_owned(), ty, TYPE_DEPTH_MAX)?;
+    let misfit = |problem: String| WaveError::Misfit {
+        function: WHERE.to_owned(),
+        signature: DisplayType(ty).to_string(),
+        problem: problem.chars().filter(|c| !c.is_control()).collect(),
+    };
+    if nesting(text) > NESTING_MAX {
+        return Err(misfit("its brackets nest more than 100 deep".to_owned()));
+    }
+    let source = format!("f({text})");
+    let parsed = UntypedFuncCall::parse(&source).map_err(|error| misfit(error.to_string()))?;
+    let values = parsed.to_wasm_params(std::slice::from_ref(ty));
+    let mut values: Vec<Val> = values.map_err(|error| misfit(error.to_string()))?;
+    values.pop().ok_or_else(|| misfit("it is empty".to_owned()))
+}
+
 /// The parameters of a function, for a message.
 fn signature(ty: &ComponentFunc) -> String {
     let mut shown = Bounded("(".to_owned());

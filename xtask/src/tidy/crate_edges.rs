@@ -66,6 +66,7 @@ const TABLE: &[Allowed] = &[
         webassembly: &[
             "wac-graph",
             "wac-types",
+            "wasm-wave",
             "wasmparser",
             "wasi-preview1-component-adapter-provider",
             "wit-component",

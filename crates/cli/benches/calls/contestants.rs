@@ -95,6 +95,7 @@ impl Weft {
         let setup = Setup {
             principals: vec![principal(), principal()],
             imports: Imports::Scoped([].into()),
+            links: weft_runtime::Links::default(),
             limits: Limits::default(),
             heap_bytes_max: None,
             stop: Stop::new(),
@@ -153,6 +154,7 @@ fn described(name: &Name) -> Component {
         links: Vec::new(),
         reuse: weft_app::trigger::http::Reuse::default(),
         interruption: None,
+        cell: Default::default(),
     }
 }
 

@@ -108,6 +108,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
             denials: denials.clone(),
         }],
         imports: Imports::Own,
+        links: weft_runtime::Links::default(),
         limits: limits.clone(),
         heap_bytes_max: None,
         stop,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use weft_app::grant::ClockGrant;
 use weft_app::trigger::http::HttpTrigger;
-use weft_app::{App, Trigger};
+use weft_app::{App, Interruption, Trigger};
 use weft_compose::{Entry, EntryKind, Fused};
 use weft_inspect::kind::Kind;
 use weft_node::{Assembled, Opened};
@@ -14,6 +14,7 @@ use weft_runtime::entry::{self, Observe};
 use weft_runtime::{Concurrency, EngineOptions, Imports, PrincipalSetup, Profile, Setup, Stop, Thread};
 
 use crate::app::{self, AppArguments};
+use crate::cells;
 use crate::exit_code::Code;
 use crate::flags::{CompileArguments, ObserveArguments};
 use crate::input::Input;
@@ -124,6 +125,18 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
     };
     let options = load_options(run, app, entry);
     let loaded = load::load(input, options, settings, output, &watch)?;
+    let mut programs = Vec::new();
+    let mut load = |input, interruption: Option<Interruption>| {
+        let mut options = options;
+        options.engine.interruption = run.compile.interruption.or(interruption);
+        let loaded = load::load(input, options, settings, output, &watch)?;
+        let program = loaded.program.clone();
+        loaded.finish_storing(output);
+        programs.push(program.clone());
+        Ok(program)
+    };
+    let linked = cells::link(app, &assembled, &mut load, None, *output)?;
+    let _clock = cells::clock(&programs)?;
     let (principals, refused) = principals(app, entry, &arguments);
     let fixed_clock = app
         .components
@@ -132,6 +145,7 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
     let setup = Setup {
         principals,
         imports: Imports::Scoped(imports.into()),
+        links: cells::links_of(&linked, fused),
         limits: app.limits.clone(),
         heap_bytes_max: assembled.planned.plan.heap_bytes_max(entry),
         stop,

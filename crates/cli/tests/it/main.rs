@@ -18,6 +18,7 @@ mod grants;
 mod http;
 mod http_apps;
 mod invoke;
+mod isolated;
 mod joined;
 mod kinds;
 mod languages;

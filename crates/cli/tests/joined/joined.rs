@@ -117,6 +117,7 @@ impl Joined {
         let setup = Setup {
             principals: self.app.components.iter().map(principal).collect(),
             imports: Imports::Scoped(self.fused.imports.iter().map(scoped).collect()),
+            links: weft_runtime::Links::default(),
             limits: self.app.limits.clone(),
             stop: Stop::new(),
             heap_bytes_max: None,
@@ -214,10 +215,12 @@ fn app(graph: &Graph, directories: &Scratch) -> App {
                 imports: ImportPattern::parse(&rule.imports),
                 provider: name(rule.provider),
                 export: rule.export.clone(),
+                mode: Default::default(),
             })
             .collect(),
         reuse: Reuse::default(),
         interruption: None,
+        cell: Default::default(),
     };
     App {
         name: "by-chance".parse().unwrap(),

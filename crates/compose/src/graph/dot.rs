@@ -41,10 +41,15 @@ pub(super) fn draw(graph: &Graph) -> String {
         let labels: Vec<String> = arrow.labels.iter().map(|label| quote(label)).collect();
         let _ = writeln!(
             out,
-            "  c{} -> c{} [label=\"{}\"];",
+            "  c{} -> c{} [label=\"{}\"{}];",
             arrow.from,
             arrow.to,
-            labels.join("\\n")
+            labels.join("\\n"),
+            if arrow.is_isolated {
+                ", style=bold, color=\"#1d4ed8\""
+            } else {
+                ""
+            }
         );
     }
     for (index, node) in graph.nodes.iter().enumerate() {

@@ -28,8 +28,9 @@ pub(super) fn draw(graph: &Graph) -> String {
         let labels: Vec<String> = arrow.labels.iter().map(|label| quote(label)).collect();
         let _ = writeln!(
             out,
-            "  c{} -->|\"{}\"| c{}",
+            "  c{} {}|\"{}\"| c{}",
             arrow.from,
+            if arrow.is_isolated { "==>" } else { "-->" },
             labels.join("<br>"),
             arrow.to
         );

@@ -70,6 +70,8 @@ pub(crate) struct Arrow {
     pub(crate) to: usize,
     /// The imports, as the first has them; those that nobody asked for by a rule say so. Or the routes.
     pub(crate) labels: Vec<String>,
+    /// Whether it leads into another cell.
+    pub(crate) is_isolated: bool,
 }
 
 impl Graph {
@@ -133,6 +135,7 @@ fn node(app: &App, plan: &Plan, index: usize) -> Option<Node> {
         .collect();
     let reuse = explain::reuse(app, plan, index);
     let mut lines: Vec<String> = reuse.iter().map(ToString::to_string).collect();
+    lines.extend(explain::cell(app, plan, index).map(|cell| format!("cell: {cell}")));
     let granted = powers
         .iter()
         .map(|(kind, granted)| format!("{}: {granted}", host::describe(*kind)));
@@ -231,6 +234,7 @@ fn add_label(arrows: &mut Vec<Arrow>, from: usize, to: usize, label: String) {
             from,
             to,
             labels: vec![label],
+            is_isolated: false,
         }),
     }
 }
@@ -239,14 +243,30 @@ fn arrows(plan: &Plan) -> Vec<Arrow> {
     let mut arrows: Vec<Arrow> = Vec::new();
     for (from, component) in plan.components().iter().enumerate() {
         for import in &component.imports {
-            let Target::Link { provider, chosen, .. } = &import.target else {
+            let Target::Link {
+                provider,
+                chosen,
+                cell,
+                ..
+            } = &import.target
+            else {
                 continue;
             };
             let mut label = import.name.clone();
             if *chosen == Chosen::Automatic {
                 label.push_str(" (automatic)");
             }
+            if cell.is_some() {
+                label.push_str(" (isolated)");
+            }
             add_label(&mut arrows, from, *provider, label);
+            // All links between two components are of one kind: they are in one cell, or they are not.
+            if let Some(arrow) = arrows
+                .iter_mut()
+                .find(|arrow| (arrow.from, arrow.to) == (from, *provider))
+            {
+                arrow.is_isolated = cell.is_some();
+            }
         }
     }
     arrows

@@ -36,6 +36,7 @@ const STYLE: &str = "\
   .host .box { fill: #fff7ed; stroke: #c2410c }
   .door .box { fill: #ecfdf5; stroke: #047857 }
   .link { fill: none; stroke: #374151; stroke-width: 1.4 }
+  .isolated { stroke: #1d4ed8; stroke-width: 2.4 }
   .reach { fill: none; stroke: #c2410c; stroke-width: 1; stroke-dasharray: 4 4; opacity: 0.7 }
   .label { font-size: 10.5px }
   .behind { fill: #ffffff; opacity: 0.9 }
@@ -47,6 +48,7 @@ const STYLE: &str = "\
     .host .box { fill: #2c1a10; stroke: #fb923c }
     .door .box { fill: #06281d; stroke: #34d399 }
     .link { stroke: #d1d5db }
+    .isolated { stroke: #93c5fd }
     .reach { stroke: #fb923c }
     .behind { fill: #111827 }
     .tip { fill: #d1d5db }
@@ -128,7 +130,9 @@ fn head(graph: &Graph, layout: &Layout) -> String {
 fn draw_arrows(out: &mut String, graph: &Graph, layout: &Layout) {
     for (index, places) in layout.arrows.iter().enumerate() {
         let (class, end) = if index < graph.links.len() {
-            ("link", " marker-end=\"url(#tip)\"")
+            let is_isolated = graph.links.get(index).is_some_and(|arrow| arrow.is_isolated);
+            let class = if is_isolated { "link isolated" } else { "link" };
+            (class, " marker-end=\"url(#tip)\"")
         } else {
             ("reach", "")
         };

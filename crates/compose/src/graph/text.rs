@@ -27,10 +27,9 @@ pub(super) fn draw(graph: &Graph) -> String {
             .filter(|arrow| arrow.from == index)
             .flat_map(|arrow| {
                 let to = graph.nodes.get(arrow.to).map_or("", |node| &node.name);
-                arrow
-                    .labels
-                    .iter()
-                    .map(move |label| format!("──▶ {to}   {label}"))
+                arrow.labels.iter().map(move |label| {
+                    format!("{}▶ {to}   {label}", if arrow.is_isolated { "──┃" } else { "──" })
+                })
             })
             .collect();
         for line in node.lines.iter().chain(&links) {

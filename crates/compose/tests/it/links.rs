@@ -25,6 +25,7 @@ fn link(provider: usize, export: &str, chosen: Chosen) -> Target {
         provider,
         export: export.to_owned(),
         chosen,
+        cell: None,
     }
 }
 

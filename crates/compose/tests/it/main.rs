@@ -10,6 +10,7 @@
 
 mod adapted;
 mod attacks;
+mod cells;
 mod drawings;
 mod entries;
 mod generated;

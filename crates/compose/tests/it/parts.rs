@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use weft_app::cell::CellSettings;
 use weft_app::grant::GrantKind;
+use weft_app::link::{Isolation, LinkMode};
 use weft_app::trigger::http::{Reuse, Route};
 use weft_app::{
     App, Component, ComponentLimits, GrantOnUse, Grants, HttpTrigger, ImportPattern, Limits, LinkRule, Name,
@@ -204,6 +206,7 @@ pub(crate) fn piece(name: &str, bytes: Vec<u8>) -> Piece {
             links: Vec::new(),
             reuse: Reuse::default(),
             interruption: None,
+            cell: Default::default(),
         },
         bytes,
     }
@@ -228,7 +231,25 @@ impl Piece {
             imports: ImportPattern::parse(imports),
             provider: name(provider),
             export: None,
+            mode: Default::default(),
         });
+        self
+    }
+
+    /// Links imports to a component in a cell of its own.
+    pub(crate) fn isolated(self, imports: &str, provider: &str) -> Self {
+        self.isolated_with(imports, provider, Isolation::default())
+    }
+
+    pub(crate) fn isolated_with(mut self, imports: &str, provider: &str, isolation: Isolation) -> Self {
+        self = self.link(imports, provider);
+        self.component.links.last_mut().unwrap().mode = LinkMode::Isolated(isolation);
+        self
+    }
+
+    /// Says how calls over isolated links go.
+    pub(crate) fn cell(mut self, cell: CellSettings) -> Self {
+        self.component.cell = cell;
         self
     }
 
@@ -359,7 +380,10 @@ impl TestApp {
 
 pub(crate) fn show(problems: &[Problem]) -> String {
     let lines = problems.iter().map(|problem| {
-        let source = std::error::Error::source(problem).map(|cause| format!(": {cause}"));
+        let source = std::error::Error::source(problem).map(|cause| {
+            let deeper = cause.source().map(|cause| format!(": {cause}"));
+            format!(": {cause}{}", deeper.unwrap_or_default())
+        });
         format!("{problem}{}\n", source.unwrap_or_default())
     });
     lines.collect()

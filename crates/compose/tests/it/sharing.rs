@@ -107,6 +107,7 @@ fn linked(mut app: TestApp) -> TestApp {
         imports: weft_app::ImportPattern::parse("wasi:http/incoming-handler"),
         provider: name("site"),
         export: None,
+        mode: Default::default(),
     });
     app
 }

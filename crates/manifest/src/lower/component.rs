@@ -17,6 +17,7 @@ impl Lowering<'_> {
             grant_on_use: grant_on_use(table),
             limits: self.component_limits(table),
             links: self.links(&name, table),
+            cell: self.cell(table),
             reuse: self.reuse(table),
             interruption: interruption(table),
             name,

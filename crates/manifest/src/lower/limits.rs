@@ -146,7 +146,7 @@ fn parse_stack(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("{} is not between 16 KiB and 256 MiB", quote(text)))
 }
 
-fn parse_handles(text: &str) -> Result<usize, String> {
+pub(super) fn parse_handles(text: &str) -> Result<usize, String> {
     parse_count(text)
         .ok()
         .filter(|count| HANDLES.contains(count))
@@ -157,6 +157,11 @@ fn parse_handles(text: &str) -> Result<usize, String> {
 /// A number of at least one.
 pub(super) fn parse_some(text: &str) -> Result<u32, String> {
     parse_within(text, 1..=u32::MAX)
+}
+
+/// A number that may be zero.
+pub(super) fn parse_any(text: &str) -> Result<u32, String> {
+    parse_within(text, 0..=u32::MAX)
 }
 
 /// How many of something are worked on at a time.
@@ -176,7 +181,7 @@ fn parse_streams(text: &str) -> Result<u32, String> {
     parse_within(text, 1..=65_536)
 }
 
-fn parse_within<T>(text: &str, range: RangeInclusive<T>) -> Result<T, String>
+pub(super) fn parse_within<T>(text: &str, range: RangeInclusive<T>) -> Result<T, String>
 where
     T: TryFrom<u64> + PartialOrd + Display,
 {

@@ -1,7 +1,9 @@
 //! Which imports of a component other components satisfy.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
+use weft_app::link::{Idempotent, Isolation, LinkMode, OnFailure};
 use weft_app::{ImportPattern, LinkRule, Name};
 
 use super::{Lowering, values};
@@ -28,7 +30,6 @@ impl Lowering<'_> {
         let (provider, provider_span, table) = match &entry.node.value {
             Value::Text(text) => (text.as_str(), &entry.node.span, None),
             Value::Table(table) => {
-                self.check_mode(table);
                 let (text, span) = values::text(table, "component")?;
                 (text, span, Some(table))
             }
@@ -41,10 +42,12 @@ impl Lowering<'_> {
         }
         let imports = imports?;
         let export = table.and_then(|table| self.export(&imports, table));
+        let mode = table.map(|table| self.mode(table)).unwrap_or_default();
         Some(LinkRule {
             imports,
             provider,
             export,
+            mode,
         })
     }
 
@@ -77,13 +80,110 @@ impl Lowering<'_> {
         Some(text.to_owned())
     }
 
-    fn check_mode(&mut self, table: &Table) {
-        if let Some((mode @ ("isolated" | "remote"), span)) = values::text(table, "mode") {
-            let message = format!("links of mode `{mode}` are not there yet");
-            let hint = "`fused` is the mode that exists, and the default: both components share one fate";
-            self.problems.push(Problem::error(message).at(span).hint(hint));
+    fn mode(&mut self, table: &Table) -> LinkMode {
+        match values::text(table, "mode") {
+            Some(("isolated", _)) => LinkMode::Isolated(self.isolation(table)),
+            Some(("remote", span)) => {
+                let message = "links of mode `remote` are not there yet";
+                let hint = "`isolated` gives the other component a fate of its own on this machine";
+                self.problems.push(Problem::error(message).at(span).hint(hint));
+                LinkMode::Fused
+            }
+            _ => {
+                for key in OF_ISOLATED {
+                    if let Some(entry) = table.get(key) {
+                        let message = format!("`{key}` is for isolated links only");
+                        let hint = "add `mode = \"isolated\"`: components that are fused fail together";
+                        self.problems
+                            .push(Problem::error(message).at(&entry.key_span).hint(hint));
+                    }
+                }
+                LinkMode::Fused
+            }
         }
     }
+
+    fn isolation(&mut self, table: &Table) -> Isolation {
+        let mut isolation = Isolation {
+            on_failure: self.on_failure(table).unwrap_or_default(),
+            ..Isolation::default()
+        };
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        match table.node("idempotent").map(|node| &node.value) {
+            Some(Value::Boolean(true)) => isolation.idempotent = Idempotent::All,
+            Some(Value::List(_)) => {
+                let listed = values::texts(table, "idempotent");
+                names.extend(listed.into_iter().map(|(name, _)| name.to_owned()));
+            }
+            _ => {}
+        }
+        let functions = values::table(table, "functions").map_or(&[][..], |functions| functions.entries());
+        for entry in functions.iter().take(ENTRIES_MAX) {
+            let Value::Table(function) = &entry.node.value else {
+                continue;
+            };
+            if let Some(on_failure) = self.on_failure(function) {
+                isolation.functions.insert(entry.key.clone(), on_failure);
+            }
+            match function.node("idempotent").map(|node| &node.value) {
+                Some(Value::Boolean(true)) => drop(names.insert(entry.key.clone())),
+                Some(Value::Boolean(false)) if isolation.idempotent == Idempotent::All => {
+                    let message = format!("all functions are idempotent here, and `{}` is not", entry.key);
+                    let hint = "list those that are: `idempotent = [\"…\"]`";
+                    self.problems
+                        .push(Problem::error(message).at(&entry.key_span).hint(hint));
+                }
+                _ => {}
+            }
+        }
+        if let Idempotent::Named(named) = &mut isolation.idempotent {
+            *named = names;
+        }
+        self.read(table, "retry", &mut isolation.retries, parse_retries);
+        if let (Idempotent::Named(named), Some(entry)) = (&isolation.idempotent, table.get("retry"))
+            && isolation.retries > 0
+            && named.is_empty()
+        {
+            let message = "only calls of idempotent functions are made again, and none is";
+            let hint = "add `idempotent = true`, or name the functions: `idempotent = [\"…\"]`";
+            self.problems
+                .push(Problem::error(message).at(&entry.key_span).hint(hint));
+        }
+        isolation
+    }
+
+    fn on_failure(&mut self, table: &Table) -> Option<OnFailure> {
+        let node = table.node("on-failure")?;
+        let Value::Table(answer) = &node.value else {
+            return Some(OnFailure::Trap);
+        };
+        let text = |key| values::text(answer, key).map(|(text, _)| text.to_owned());
+        match (text("error"), text("value")) {
+            (Some(error), None) => Some(OnFailure::Error(error)),
+            (None, Some(value)) => Some(OnFailure::Value(value)),
+            (Some(_), Some(_)) => {
+                let message = "`error` and `value` cannot both be the answer";
+                self.problems.push(Problem::error(message).at(&node.span));
+                None
+            }
+            (None, None) => {
+                if answer.entries().is_empty() {
+                    let message = "`on-failure` says nothing";
+                    let hint = "write `\"trap\"`, `{ error = \"…\" }` or `{ value = \"…\" }`";
+                    self.problems
+                        .push(Problem::error(message).at(&node.span).hint(hint));
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Keys that say something of calls that fail.
+const OF_ISOLATED: [&str; 4] = ["on-failure", "functions", "retry", "idempotent"];
+
+fn parse_retries(text: &str) -> Result<u32, String> {
+    super::limits::parse_within(text, 0..=100)
 }
 
 /// `*`, a plain name, a package or an interface, the latter two with or without a version.

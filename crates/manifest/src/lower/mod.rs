@@ -4,6 +4,7 @@
 //! is passed over, so that all problems are told at once and none twice. A result counts only when no problem
 //! was found.
 
+mod cell;
 mod component;
 mod grants;
 mod http;

@@ -2,6 +2,8 @@
 
 use weft_app::grant::GrantKind;
 
+pub(crate) use super::cell_keys::CELL;
+use super::cell_keys::{FUNCTION, FUNCTIONS_KEY, IDEMPOTENT_KEY, ON_FAILURE, ON_FAILURE_KEY, RETRY_KEY};
 pub(crate) use super::trigger_keys::TRIGGER;
 use super::trigger_keys::{COMMAND, HTTP, HTTP_LIMITS, LISTENER, ROUTE};
 use super::{Choice, Form, Key, Kind, Map, Presence, Table};
@@ -17,6 +19,9 @@ pub(crate) const TABLES: &[&Table] = &[
     &GRANTS,
     &LIMITS,
     &LINK,
+    &ON_FAILURE,
+    &FUNCTION,
+    &CELL,
     &REUSE,
     &APP_LIMITS,
     &TRIGGER,
@@ -227,6 +232,13 @@ pub(crate) const COMPONENT: Table = Table {
             presence: Default("no import is satisfied by another component"),
             doc: "Which of its imports other components satisfy: an import on the left, the component that satisfies it on the right.\nThe left side is an interface with or without its version (`docs:markup/render@1.0.0`, `docs:markup/render`), a whole package (`docs:markup`), a plain name (`render`), or `*` for everything that the other component exports.\nA key with `:`, `/`, `@` or `*` stands in quotes.",
             example: "[component.main.links]\n\"docs:markup/render\" = \"parser\"",
+        },
+        Key {
+            name: "cell",
+            kind: Kind::Table(&CELL),
+            presence: Default("a fresh instance for each caller"),
+            doc: "How its instances live, and what one call may spend, where others call it over isolated links.",
+            example: "cell = { lifetime = \"pooled\", timeout = \"1s\" }",
         },
         Key {
             name: "reuse",
@@ -480,7 +492,7 @@ pub(crate) const LINK: Table = Table {
                 },
                 Choice {
                     word: "isolated",
-                    doc: "a cell of its own; refused today, since it is yet to come",
+                    doc: "a cell of its own: a call costs a third of a microsecond and up, and a component that fails fails alone",
                 },
                 Choice {
                     word: "remote",
@@ -489,8 +501,12 @@ pub(crate) const LINK: Table = Table {
             ]),
             presence: Default("`\"fused\"`"),
             doc: "How the two components are joined.",
-            example: "\"docs:markup/render\" = { component = \"parser\", mode = \"fused\" }",
+            example: "\"docs:markup/render\" = { component = \"parser\", mode = \"isolated\" }",
         },
+        ON_FAILURE_KEY,
+        FUNCTIONS_KEY,
+        RETRY_KEY,
+        IDEMPOTENT_KEY,
     ],
 };
 

@@ -3,6 +3,7 @@
 //! Unknown keys and wrong types are told from it (`crate::check`), and the reference page and the JSON Schema are
 //! written from it, so that none of them can lag behind the others.
 
+mod cell_keys;
 mod json;
 pub(crate) mod keys;
 mod reference;

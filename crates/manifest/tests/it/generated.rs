@@ -78,6 +78,23 @@ fn place(section: &str, example: &str) -> String {
         }
         "[component.NAME.source]" => format!("[component.main]\n{example}"),
         "[component.NAME.links.\"IMPORT\"]" => format!("{main}[component.main.links]\n{example}{parser}"),
+        "[component.NAME.links.\"IMPORT\".on-failure]"
+        | "[component.NAME.links.\"IMPORT\".functions.FUNCTION]" => {
+            let link = "[component.main.links.\"a:b/c\"]\ncomponent = \"parser\"\nmode = \"isolated\"\n";
+            format!("{main}{link}{example}{parser}")
+        }
+        "[component.NAME.cell]" => {
+            let pooled = ["uses", "idle"].iter().any(|key| example.starts_with(key));
+            let shared = ["restarts", "period", "backoff"]
+                .iter()
+                .any(|key| example.starts_with(key));
+            let lifetime = match (pooled, shared) {
+                (true, _) => "lifetime = \"pooled\"\n",
+                (_, true) => "lifetime = \"shared\"\n",
+                _ => "",
+            };
+            format!("{main}{header}\n{lifetime}{example}")
+        }
         "[trigger]" => format!("{main}{example}"),
         "[trigger.command]" if !example.starts_with("component") => {
             format!("{main}{header}\ncomponent = \"main\"\n{example}")

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use weft_app::cell::CellSettings;
 use weft_app::trigger::http::{HttpLimits, Reuse, RouteTarget};
 use weft_app::{App, Component, ComponentLimits, GrantOnUse, Grants, HttpTrigger, Limits, Trigger};
 use weft_manifest::{Context, Diagnostic, Manifest, name_of_folder, parse};
@@ -156,6 +157,7 @@ fn show_component(out: &mut String, component: &Component) {
         granted,
         grant_on_use,
         limits,
+        cell,
         links,
         reuse,
         interruption,
@@ -199,6 +201,7 @@ fn show_component(out: &mut String, component: &Component) {
     for link in links {
         line("link", true, link);
     }
+    line("cell", *cell != CellSettings::default(), cell);
     line("reuse", *reuse != Reuse::default(), reuse);
     line("interruption", interruption.is_some(), interruption);
 }

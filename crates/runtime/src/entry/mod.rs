@@ -258,7 +258,7 @@ fn explain(error: &wasmtime::Error, store: &Store<Cell>, limits: &Limits) -> Out
     }
 }
 
-fn limit_behind(error: &wasmtime::Error, limits: &Limits) -> Option<LimitHit> {
+pub(crate) fn limit_behind(error: &wasmtime::Error, limits: &Limits) -> Option<LimitHit> {
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
         return Some(hit.clone());
     }

@@ -4,12 +4,14 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use wasmtime::{ResourceLimiter as _, ResourceLimiterAsync, UpdateDeadline};
 
-use super::TURN_TICKS;
+use super::{TICK, TURN_TICKS};
 use crate::budget::Budget;
 use crate::cell::Cell;
+use crate::stop::LimitHit;
 
 /// Bytes of a page, by which memories are asked to grow.
 const PAGE_BYTES: usize = 1 << 16;
@@ -22,6 +24,29 @@ pub(crate) struct Lookout {
     due: u64,
     /// The tick at which the guest looked up last.
     seen: u64,
+    call: CallTime,
+}
+
+/// What one call may take of the time of its caller.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Turn {
+    /// Until it is over, whatever it waits for.
+    pub(crate) wall_time_max: Option<Duration>,
+    /// In which it computes, in ticks that it was found computing in.
+    pub(crate) cpu_time_max: Option<Duration>,
+}
+
+/// How much of its time a call has had.
+#[derive(Debug, Default)]
+struct CallTime {
+    turn: Turn,
+    /// Found out when the first tick has ended: most calls are over by then.
+    started: Option<Instant>,
+    /// The tick up to which it was counted.
+    counted: u64,
+    /// Ticks in which it computed.
+    computed: u32,
+    ran_out: Option<LimitHit>,
 }
 
 /// A guest was told to end; the cell's [`Stop`](crate::Stop) switch has the reason.
@@ -56,9 +81,29 @@ impl Lookout {
         self.begin_turn_at(self.ticks.load(Ordering::Relaxed));
     }
 
+    /// Begins a turn that is a call, with time of its own.
+    pub(super) fn begin_call(&mut self, turn: Turn) {
+        let now = self.ticks.load(Ordering::Relaxed);
+        self.begin_turn_at(now);
+        self.call = CallTime {
+            turn,
+            counted: now,
+            ..CallTime::default()
+        };
+    }
+
+    /// The limit of time that the call reached, if it did.
+    pub(crate) fn ran_out(&self) -> Option<&LimitHit> {
+        self.call.ran_out.as_ref()
+    }
+
     fn begin_turn_at(&mut self, now: u64) {
         self.seen = now;
         self.due = now + TURN_TICKS;
+    }
+
+    fn call_is_over(&mut self) -> bool {
+        self.call.is_over(self.ticks.load(Ordering::Relaxed))
     }
 
     fn judge(&mut self) -> Verdict {
@@ -80,11 +125,39 @@ impl Lookout {
     }
 }
 
+impl CallTime {
+    /// Counts the time since the last look; says whether the call has had all of its time.
+    fn is_over(&mut self, now: u64) -> bool {
+        let Turn {
+            wall_time_max,
+            cpu_time_max,
+        } = self.turn;
+        if now == self.counted || (wall_time_max.is_none() && cpu_time_max.is_none()) {
+            return false;
+        }
+        let passed = now - self.counted;
+        self.counted = now;
+        // After a long gap it waited, or its thread did: it can have computed in the tick that ended just now.
+        let computed = if passed > AWAY_TICKS { 1 } else { passed };
+        self.computed = self
+            .computed
+            .saturating_add(u32::try_from(computed).unwrap_or(u32::MAX));
+        let time = Instant::now();
+        let started = *self.started.get_or_insert(time);
+        if let Some(max) = wall_time_max.filter(|max| time - started >= *max) {
+            self.ran_out = Some(LimitHit::WallTime(max));
+        } else if let Some(max) = cpu_time_max.filter(|max| TICK * self.computed >= *max) {
+            self.ran_out = Some(LimitHit::CpuTime(max));
+        }
+        self.ran_out.is_some()
+    }
+}
+
 type Growing<'a> = Pin<Box<dyn Future<Output = wasmtime::Result<bool>> + Send + 'a>>;
 
 /// What becomes of a guest that looks up: it goes on, gives the thread back once, or ends.
 fn look_up(cell: &mut Cell) -> Growing<'static> {
-    if cell.stop.reason().is_some() {
+    if cell.stop.reason().is_some() || cell.lookout.call_is_over() {
         return Box::pin(ready(Err(Ended.into())));
     }
     match cell.lookout.judge() {
@@ -103,8 +176,8 @@ fn look_up(cell: &mut Cell) -> Growing<'static> {
 }
 
 /// The same for a guest that checks epochs.
-pub(super) fn at_epoch(cell: &Cell) -> wasmtime::Result<UpdateDeadline> {
-    if cell.stop.reason().is_some() {
+pub(super) fn at_epoch(cell: &mut Cell) -> wasmtime::Result<UpdateDeadline> {
+    if cell.stop.reason().is_some() || cell.lookout.call_is_over() {
         return Err(Ended.into());
     }
     cell.pressure.add();

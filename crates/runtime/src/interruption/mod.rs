@@ -19,9 +19,11 @@
 
 mod lookout;
 
+use std::time::Duration;
+
 use wasmtime::Store;
 
-pub(crate) use lookout::Lookout;
+pub(crate) use lookout::{Lookout, Turn};
 pub use weft_app::Interruption;
 
 use crate::cell::Cell;
@@ -39,6 +41,17 @@ pub(crate) fn begin_turn(engine: &Engine, store: &mut Store<Cell>) {
     }
 }
 
+/// Begins a call, which has time of its own.
+pub(crate) fn begin_call(engine: &Engine, store: &mut Store<Cell>, turn: Turn) {
+    if engine.interruption() == Interruption::Epochs {
+        store.set_epoch_deadline(TURN_TICKS);
+    }
+    store.data_mut().lookout.begin_call(turn);
+}
+
+/// How often guests that compute look up: the longest that one holds the thread of others.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
 /// The tick that is under way may be nearly over, so a turn is this one and the next.
 const TURN_TICKS: u64 = 2;
 
@@ -49,7 +62,7 @@ pub(crate) fn attach(engine: &Engine, store: &mut Store<Cell>) {
         Interruption::Counted => store.limiter_async(|cell| cell),
         Interruption::Epochs => {
             store.limiter(|cell| &mut cell.budget);
-            store.epoch_deadline_callback(|context| lookout::at_epoch(context.data()));
+            store.epoch_deadline_callback(|mut context| lookout::at_epoch(context.data_mut()));
         }
     }
     begin_turn(engine, store);

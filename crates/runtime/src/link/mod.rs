@@ -21,6 +21,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 use weft_app::Grants;
 
+use crate::bridge::{LinkFunctions, Links};
 use crate::cell::{Cell, PrincipalSetup, Setup};
 use crate::engine::Engine;
 use crate::error::SetupError;
@@ -58,6 +59,7 @@ pub struct ScopedImport {
 #[derive(Debug, Clone)]
 pub(crate) struct Linking {
     imports: Imports,
+    links: Links,
     /// What each principal is refused, by its number.
     refusals: Vec<Refusals>,
 }
@@ -67,6 +69,7 @@ impl Linking {
         let refusals = |principal: &PrincipalSetup| Refusals::of(&principal.grants);
         Self {
             imports: setup.imports.clone(),
+            links: setup.links.clone(),
             refusals: setup.principals.iter().map(refusals).collect(),
         }
     }
@@ -75,6 +78,7 @@ impl Linking {
     pub(crate) fn own(grants: &Grants) -> Self {
         Self {
             imports: Imports::Own,
+            links: Links::default(),
             refusals: vec![Refusals::of(grants)],
         }
     }
@@ -122,10 +126,14 @@ pub(crate) fn components(
 ) -> Result<Arc<Linker<Cell>>, SetupError> {
     linking.check()?;
     let ty = component.component_type();
+    let links = LinkFunctions::new(engine, &linking.links);
+    let mut linked = Vec::new();
     let mut wanted = Vec::new();
     let mut missing = Vec::new();
     for (name, item) in ty.imports(engine.wasmtime()) {
-        if let Some(found) = Found::new(engine, &linking.imports, name) {
+        if let Some(link) = links.find(name) {
+            linked.push((link, item.ty));
+        } else if let Some(found) = Found::new(engine, &linking.imports, name) {
             wanted.push((name, item.ty, found));
         } else if !holds_only_types(&item.ty, engine.wasmtime()) {
             missing.push(name.to_owned());
@@ -147,6 +155,11 @@ pub(crate) fn components(
     for (name, item, found) in wanted {
         found
             .register(engine, &mut linker, name, &item, linking)
+            .map_err(|error| SetupError::Link(error.into()))?;
+    }
+    for (link, item) in linked {
+        links
+            .register(&mut linker, link, &item)
             .map_err(|error| SetupError::Link(error.into()))?;
     }
     let linker = Arc::new(linker);
@@ -221,7 +234,7 @@ impl<'a> Found<'a> {
     }
 }
 
-fn holds_only_types(item: &ComponentItem, engine: &wasmtime::Engine) -> bool {
+pub(crate) fn holds_only_types(item: &ComponentItem, engine: &wasmtime::Engine) -> bool {
     match item {
         ComponentItem::Type(_) => true,
         ComponentItem::ComponentInstance(instance) => instance

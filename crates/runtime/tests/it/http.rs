@@ -33,6 +33,7 @@ fn serving(reuse: Reuse) -> Serving {
             denials: DenialLog::default(),
         }],
         imports: Imports::Own,
+        links: weft_runtime::Links::default(),
         heap_bytes_max: None,
         limits: Limits {
             memory_bytes_max: Some(64 << 20),

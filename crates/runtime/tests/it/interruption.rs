@@ -192,6 +192,7 @@ fn setup(stop: Stop) -> Setup {
     Setup {
         principals: vec![principal],
         imports: Imports::Own,
+        links: weft_runtime::Links::default(),
         limits: Limits::default(),
         stop,
         heap_bytes_max: None,

@@ -3,4 +3,5 @@
 mod cache;
 mod http;
 mod interruption;
+mod links;
 mod network;

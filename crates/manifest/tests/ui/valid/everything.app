@@ -36,11 +36,11 @@ component main
   stdio StdioGrant { input: false, output: true, error: true }
   config ConfigGrant { values: [("greeting", "hello"), ("key with spaces", "")] }
   limits ComponentLimits { memory_bytes_max: 67108864, table_elements_max: 10000 }
-  link LinkRule { imports: Name("docs:markup/render"), provider: Name("parser"), export: None }
-  link LinkRule { imports: Name("docs:markup/render@1.0.0"), provider: Name("parser"), export: Some("docs:markup/render@1.2.0") }
-  link LinkRule { imports: Package("docs:text"), provider: Name("parser"), export: None }
-  link LinkRule { imports: Name("format"), provider: Name("parser"), export: None }
-  link LinkRule { imports: All, provider: Name("parser"), export: None }
+  link LinkRule { imports: Name("docs:markup/render"), provider: Name("parser"), export: None, mode: Fused }
+  link LinkRule { imports: Name("docs:markup/render@1.0.0"), provider: Name("parser"), export: Some("docs:markup/render@1.2.0"), mode: Fused }
+  link LinkRule { imports: Package("docs:text"), provider: Name("parser"), export: None, mode: Fused }
+  link LinkRule { imports: Name("format"), provider: Name("parser"), export: None, mode: Fused }
+  link LinkRule { imports: All, provider: Name("parser"), export: None, mode: Fused }
 component parser
   source File("/apps/shop/parser.wasm")
 trigger Command { component: Name("main"), arguments: ["--fast", "two words"] }

@@ -1,7 +1,7 @@
 app shop
 component edge
   source File("/apps/shop/edge.wasm")
-  link LinkRule { imports: Name("wasi:http/handler"), provider: Name("site"), export: None }
+  link LinkRule { imports: Name("wasi:http/handler"), provider: Name("site"), export: None, mode: Fused }
 component site
   source File("/apps/shop/site.wasm")
 component lonely

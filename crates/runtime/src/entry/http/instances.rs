@@ -35,7 +35,10 @@ pub(super) struct Instance<P> {
 impl<P> Instance<P> {
     /// Makes it ready for another request.
     fn attend(&mut self, engine: &Engine, pressure: Pressure) {
-        self.store.data_mut().pressure = pressure;
+        let cell = self.store.data_mut();
+        cell.pressure = pressure;
+        // Who was called for the request before is nobody's for this one.
+        cell.calls.renew();
         interruption::begin_turn(engine, &mut self.store);
     }
 }

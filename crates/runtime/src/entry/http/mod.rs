@@ -33,6 +33,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use weft_app::trigger::http::Reuse;
 use weft_app::{Grants, Limits};
 
+use crate::bridge::Links;
 use crate::cell::{self, Cell, PrincipalSetup, Setup, Thread};
 use crate::denial::DenialLog;
 use crate::engine::{Concurrency, Engine};
@@ -62,6 +63,8 @@ pub struct Serving {
     pub principals: Vec<ServedPrincipal>,
     /// Whose import is whose.
     pub imports: Imports,
+    /// Imports that other cells satisfy.
+    pub links: Links,
     /// What one instance may spend. Time is the caller's to watch.
     pub limits: Limits,
     /// As [`Setup::heap_bytes_max`], for one instance.
@@ -94,19 +97,26 @@ impl fmt::Debug for ServedPrincipal {
 impl Serving {
     /// What a new instance is opened with.
     fn setup(&self) -> Setup {
-        let principal = |principal: &ServedPrincipal| PrincipalSetup {
-            grants: principal.grants.clone(),
-            arguments: principal.arguments.clone(),
-            http: principal.http.as_ref().map(|make| make()),
-            denials: principal.denials.clone(),
-        };
         Setup {
-            principals: self.principals.iter().map(principal).collect(),
+            principals: self.principals.iter().map(ServedPrincipal::setup).collect(),
             imports: self.imports.clone(),
+            links: self.links.clone(),
             limits: self.limits.clone(),
             heap_bytes_max: self.heap_bytes_max,
             stop: Stop::new(),
             thread: Thread::Shared,
+        }
+    }
+}
+
+impl ServedPrincipal {
+    /// The same for one instance.
+    pub(crate) fn setup(&self) -> PrincipalSetup {
+        PrincipalSetup {
+            grants: self.grants.clone(),
+            arguments: self.arguments.clone(),
+            http: self.http.as_ref().map(|make| make()),
+            denials: self.denials.clone(),
         }
     }
 }

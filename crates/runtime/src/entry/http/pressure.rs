@@ -3,14 +3,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::engine::Engine;
+use crate::interruption::TICK;
 
-/// How often guests that compute look up: the longest that one holds the thread of others.
-const TICK: Duration = Duration::from_millis(1);
 /// How much less the processor does for guests in the background while others have work, as `nice` counts it: beyond
 /// what the process itself was started with.
 const NICENESS: i32 = 10;

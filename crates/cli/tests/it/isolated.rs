@@ -1,0 +1,134 @@
+//! Apps with isolated links, served and run: a component that fails, and everybody else who does not notice.
+
+use weft_testing::{Scratch, guest};
+
+use crate::serve::Served;
+
+/// An app that answers by calling another component with the last digit of the path.
+fn app(link: &str, callee: &str) -> Scratch {
+    let scratch = Scratch::new();
+    scratch.file(
+        "weft.toml",
+        format!(
+            "[component.front]\nsource = '{}'\ngrant-on-use = \"trap\"\n\
+             [component.front.links.\"test:cell/callee\"]\ncomponent = \"callee\"\n{link}\n\
+             [component.callee]\nsource = '{}'\n{callee}\n\
+             [trigger.http]\nlisten = \"127.0.0.1:0\"\n[trigger.http.limits]\nresponse-timeout = \"20s\"\n",
+            guest("http-calls.wat").display(),
+            guest("callee.wat").display(),
+        ),
+    );
+    scratch
+}
+
+fn served(app: &Scratch) -> Served {
+    Served::listening(crate::weft().arg("up").arg(app.path()).start())
+}
+
+const ISOLATED: &str = "mode = \"isolated\"\non-failure = { value = \"9\" }";
+const HOSTILE: [(&str, &str); 6] = [
+    ("1", "unreachable"),
+    ("2", "processor time"),
+    ("3", "of memory"),
+    ("4", "stack"),
+    ("6", "table elements"),
+    ("7", "out of bounds"),
+];
+
+#[test]
+fn whatever_a_callee_does_its_caller_answers() {
+    let app = app(
+        ISOLATED,
+        "limits = { memory = \"4MiB\" }\ncell = { cpu-time = \"50ms\" }",
+    );
+    let served = served(&app);
+    for (what, _) in HOSTILE {
+        assert_eq!(served.get(&format!("/{what}")).status, 200, "{what}");
+        assert_eq!(served.get("/0").status, 200, "after {what}");
+    }
+    let said = served.end().stderr();
+    for (what, words) in HOSTILE.into_iter().take(1) {
+        assert!(said.contains("component `callee` failed"), "{what}: {said}");
+        assert!(said.contains(words), "{what}: {said}");
+    }
+}
+
+#[test]
+fn without_an_answer_the_caller_fails_and_the_next_request_does_not() {
+    let app = app("mode = \"isolated\"", "cell = { timeout = \"100ms\" }");
+    let served = served(&app);
+    for (what, _) in HOSTILE {
+        assert_eq!(served.get(&format!("/{what}")).status, 500, "{what}");
+        assert_eq!(served.get("/0").status, 200, "after {what}");
+    }
+    let said = served.end().stderr();
+    assert!(said.contains("isolated link to `callee`"), "{said}");
+}
+
+#[test]
+fn one_word_makes_the_difference() {
+    for (mode, status) in [
+        ("fused", 500),
+        ("isolated\"\non-failure = { value = \"9\" }\n#", 200),
+    ] {
+        let app = app(&format!("mode = \"{mode}\""), "");
+        let served = served(&app);
+        assert_eq!(served.get("/1").status, status, "{mode}");
+        served.end();
+    }
+}
+
+#[test]
+fn the_cells_of_an_app_are_shown_before_it_runs() {
+    let app = app(ISOLATED, "cell = { lifetime = \"pooled\", timeout = \"1s\" }");
+    let check = |flags: &[&str]| {
+        let run = crate::weft().arg("check").args(flags).arg(app.path()).run();
+        run.with_code(0).stdout()
+    };
+    let said = check(&[]);
+    assert!(
+        said.contains("cell `callee`, called by `front`: pooled instances, 1000 uses each"),
+        "{said}"
+    );
+    let said = check(&["--explain", "callee"]);
+    assert!(
+        said.contains("called over isolated links: pooled instances, 1000 uses each, time of a call 1 s"),
+        "{said}"
+    );
+    let drawn = crate::weft()
+        .arg("graph")
+        .arg(app.path())
+        .run()
+        .with_code(0)
+        .stdout();
+    assert!(drawn.contains("callee   test:cell/callee (isolated)"), "{drawn}");
+}
+
+#[test]
+fn what_the_manifest_says_of_failures_is_checked() {
+    let app = app("mode = \"isolated\"\non-failure = { value = \"nine\" }", "");
+    let said = crate::weft()
+        .arg("check")
+        .arg(app.path())
+        .run()
+        .with_code(2)
+        .stderr();
+    assert!(
+        said.contains("`nine` cannot stand for the results of `call`"),
+        "{said}"
+    );
+    let app = self::app(
+        "mode = \"isolated\"",
+        "cell = { timeout = \"1s\" }\ninterruption = \"none\"",
+    );
+    let said = crate::weft()
+        .arg("up")
+        .arg(app.path())
+        .run()
+        .with_code(1)
+        .stderr();
+    assert!(
+        said.contains("has a limit of time, and its code is not interrupted"),
+        "{said}"
+    );
+}

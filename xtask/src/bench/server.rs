@@ -118,6 +118,11 @@ impl Server {
         format!("http://{}{}", self.address, self.path)
     }
 
+    /// The number of its process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What the processors have spent on it.
     pub(super) fn processor_seconds(&self) -> Result<f64> {
         let stat = fs_err::read_to_string(format!("/proc/{}/stat", self.child.id()))?;

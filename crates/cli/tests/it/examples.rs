@@ -343,6 +343,76 @@ fn a_guestbook_keeps_what_visitors_write() {
     served.end().with_code(0);
 }
 
+/// The example whose library has mistakes, its link in this mode.
+fn preview(mode: &str) -> (Scratch, crate::serve::Served) {
+    let scratch = Scratch::new();
+    let from = folder("preview");
+    for file in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "page/Cargo.toml",
+        "page/src/lib.rs",
+        "markup/Cargo.toml",
+        "markup/src/lib.rs",
+        "wit/preview.wit",
+        "public/index.html",
+    ] {
+        scratch.file(file, fs_err::read(from.join(file)).unwrap());
+    }
+    let manifest = fs_err::read_to_string(from.join("weft.toml")).unwrap();
+    let manifest = manifest.replace("127.0.0.1:8080", "127.0.0.1:0");
+    let lines = manifest
+        .lines()
+        .filter(|line| mode == "isolated" || !line.starts_with("on-failure"));
+    let manifest: String = lines
+        .map(|line| line.replace("\"isolated\"", &format!("\"{mode}\"")) + "\n")
+        .collect();
+    scratch.file(
+        "weft.toml",
+        manifest.replace("body-size", "response-timeout = \"2s\"\nbody-size"),
+    );
+    let up = crate::with_rust(crate::weft().arg("up").arg(scratch.path()));
+    let served = crate::serve::Served::listening(up.start());
+    (scratch, served)
+}
+
+fn shown(served: &crate::serve::Served, text: &str) -> (u16, String) {
+    let response = served.send(&format!(
+        "POST /api/preview HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
+        text.len()
+    ));
+    (response.status, response.body)
+}
+
+#[test]
+fn a_library_loops_traps_and_eats_memory_and_the_page_says_so() {
+    let (_scratch, served) = preview("isolated");
+    let deep = ">".repeat(100_000);
+    for text in ["never *closed", "][ ", "[100000000 x]", &deep] {
+        let (status, body) = shown(&served, text);
+        assert_eq!(status, 422, "{body}");
+        assert!(body.contains("the library failed on this text"), "{body}");
+        let (status, body) = shown(&served, "> *fine*");
+        assert_eq!(status, 200);
+        assert!(body.contains("<blockquote><p> <em>fine</em></p>"), "{body}");
+    }
+    assert_eq!(
+        shown(&served, " ").1.matches("there is nothing to show").count(),
+        1
+    );
+    let said = served.end().stderr();
+    assert!(said.contains("component `markup` failed"), "{said}");
+}
+
+#[test]
+fn the_same_library_fused_takes_the_page_along() {
+    let (_scratch, served) = preview("fused");
+    assert_eq!(shown(&served, "> *fine*").0, 200);
+    assert_eq!(shown(&served, "][ ").0, 500);
+    assert_eq!(shown(&served, "never *closed").0, 504);
+    served.end();
+}
+
 #[test]
 fn a_browser_shows_the_guestbook_and_entries_only_as_text() {
     let Some(browser) = ["chromium", "chromium-browser", "google-chrome"]

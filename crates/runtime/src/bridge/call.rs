@@ -46,6 +46,9 @@ impl LinkFunction {
         }
         let ended = self.callee.enter_now(taken.place(), self.function, arguments);
         taken.finish();
+        if ended.is_err() {
+            caller.pressure.add();
+        }
         Some(self.concluded(ended))
     }
 
@@ -67,7 +70,14 @@ impl LinkFunction {
     /// Calls, in the time of the caller.
     pub(super) async fn answered(&self, from: Option<From>, arguments: Wire) -> Result<Wire> {
         let ended = match from {
-            Some(from) => self.tried(&from, arguments).await,
+            Some(from) => {
+                let ended = self.tried(&from, arguments).await;
+                if ended.is_err() {
+                    // What fails costs others more time than what does not, and is no reason for haste.
+                    from.pressure.add();
+                }
+                ended
+            }
             None => Err(Fate::Ended),
         };
         self.concluded(ended)

@@ -6,6 +6,7 @@
 //!
 //! Adding a part: a file with a `run` that gives rows, and a line in [`Part`].
 
+mod cells;
 mod client;
 mod clock;
 mod cold;
@@ -66,6 +67,10 @@ pub(super) struct Load {
     #[arg(long, default_value_t = 4000, value_name = "COUNT")]
     functions: usize,
 
+    /// Calls over isolated links that fail.
+    #[arg(long, default_value_t = 100_000, value_name = "COUNT")]
+    faults: u64,
+
     #[command(flatten)]
     weft: WeftProgram,
 }
@@ -84,6 +89,8 @@ enum Part {
     Cycles,
     /// Functions that are on disk and not loaded.
     Cold,
+    /// Isolated links: what one costs, and what hostile callees do to others.
+    Cells,
 }
 
 /// One figure with its bar.
@@ -127,6 +134,7 @@ pub(super) fn run(arguments: &Load) -> Result<()> {
             Part::Neighbour => neighbour::run(&bench)?,
             Part::Cycles => cycles::run(&bench)?,
             Part::Cold => cold::run(&bench)?,
+            Part::Cells => cells::run(&bench)?,
         };
         for row in rows {
             let held = row

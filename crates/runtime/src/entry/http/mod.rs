@@ -48,7 +48,7 @@ use instances::{Instances, Way};
 pub use pressure::Background;
 pub(crate) use pressure::Pressure;
 use shared::Shared;
-use work::Work;
+use work::{Habit, Work};
 
 /// The interfaces by which a component answers requests, without their versions.
 const HANDLERS: [&str; 2] = ["wasi:http/incoming-handler", "wasi:http/handler"];
@@ -138,6 +138,7 @@ struct Inner<W: Way> {
     engine: Engine,
     serving: Serving,
     background: Background,
+    habit: Arc<Habit>,
     way: W,
     instances: Instances<W::Proxy>,
 }
@@ -149,6 +150,7 @@ impl<W: Way> Inner<W> {
             engine,
             serving,
             background,
+            habit: Arc::default(),
             way,
         })
     }
@@ -254,12 +256,12 @@ impl HttpProgram {
             Entered::P2(inner) => {
                 let guest =
                     |answer, pressure| p2::answer(inner.clone(), request, transport, answer, pressure);
-                answered(inner.background.clone(), guest).await?
+                answered(inner.background.clone(), inner.habit.clone(), guest).await?
             }
             Entered::P3(inner) => {
                 let guest =
                     |answer, pressure| p3::answer(inner.clone(), request, transport, answer, pressure);
-                answered(inner.background.clone(), guest).await?
+                answered(inner.background.clone(), inner.habit.clone(), guest).await?
             }
             Entered::Shared(inner, shared) => {
                 let request =
@@ -297,6 +299,7 @@ impl HttpProgram {
 /// Lets a guest work on the thread of whoever waits for it, until it answers.
 async fn answered<F>(
     background: Background,
+    habit: Arc<Habit>,
     guest: impl FnOnce(work::Answer, Pressure) -> F,
 ) -> Result<Response<GuestBody>, Failure>
 where
@@ -304,7 +307,7 @@ where
 {
     let (answer, answered) = oneshot::channel();
     let pressure = Pressure::default();
-    let mut work = Work::new(guest(answer, pressure.clone()), pressure, background);
+    let mut work = Work::new(guest(answer, pressure.clone()), pressure, background, habit);
     let response = work.until_answered(answered).await?;
     Ok(response.map(|body| GuestBody::new(body, work)))
 }

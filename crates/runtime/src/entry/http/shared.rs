@@ -152,7 +152,7 @@ fn start(inner: &Arc<Program>, thread: ThreadId) -> Arc<Member> {
         }
         ended
     };
-    let mut work = Work::new(serving, pressure, inner.background.clone());
+    let mut work = Work::new(serving, pressure, inner.background.clone(), Arc::default());
     let task = tokio::spawn(async move { poll_fn(|cx| work.poll(cx)).await });
     *member.task.lock() = Some(task.abort_handle());
     member

@@ -7,6 +7,8 @@
 use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use http::Response;
@@ -27,6 +29,36 @@ pub(super) struct Work {
     place: Place,
     pressure: Pressure,
     background: Background,
+    habit: Arc<Habit>,
+}
+
+/// What requests of one program were like lately: where they computed for long or failed, the next ones do not begin on
+/// the thread of others at all. Each would hold it for a turn before it is found out, and failing takes time as well.
+#[derive(Debug, Default)]
+pub(super) struct Habit(AtomicU32);
+
+impl Habit {
+    /// From how many long ones on the next one is taken for long.
+    const HEAVY: u32 = 2;
+    /// How many short ones it takes at most until the next one is taken for short.
+    const MOST: u32 = 4;
+
+    fn is_heavy(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= Self::HEAVY
+    }
+
+    /// Notes one. Of two that end at the same moment one may go missing: it is a habit and not an account.
+    fn note(&self, was_heavy: bool) {
+        let now = self.0.load(Ordering::Relaxed);
+        let next = if was_heavy {
+            (now + 1).min(Self::MOST)
+        } else {
+            now.saturating_sub(1)
+        };
+        if next != now {
+            self.0.store(next, Ordering::Relaxed);
+        }
+    }
 }
 
 enum Place {
@@ -40,12 +72,18 @@ impl Work {
         guest: impl Future<Output = Result<(), Failure>> + Send + 'static,
         pressure: Pressure,
         background: Background,
+        habit: Arc<Habit>,
     ) -> Self {
-        Self {
+        let mut work = Self {
             place: Place::Here(Box::pin(guest)),
             pressure,
             background,
+            habit,
+        };
+        if work.habit.is_heavy() {
+            work.send_away();
         }
+        work
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -58,6 +96,9 @@ impl Work {
             let before = self.pressure.count();
             if let Poll::Ready(done) = guest.as_mut().poll(cx) {
                 self.place = Place::Done;
+                if done.is_err() {
+                    self.pressure.add();
+                }
                 return Poll::Ready(done);
             }
             if self.pressure.count() == before {
@@ -72,6 +113,9 @@ impl Work {
             Poll::Pending => Poll::Pending,
             Poll::Ready(done) => {
                 self.place = Place::Done;
+                if !matches!(done, Ok(Ok(()))) {
+                    self.pressure.add();
+                }
                 Poll::Ready(done.unwrap_or_else(|error| Err(Failure::platform(error.to_string()))))
             }
         }
@@ -108,6 +152,7 @@ impl Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
+        self.habit.note(self.pressure.count() > 0);
         if let Place::Away(guest) = &self.place {
             guest.abort();
         }

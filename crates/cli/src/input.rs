@@ -14,8 +14,8 @@ pub(crate) const PROGRAM_BYTES_MAX: u64 = 128 << 20;
 const TEXT_BYTES_MAX: u64 = weft_inspect::text::TEXT_BYTES_MAX as u64;
 /// Bytes that are set aside at once for a file that says it is so long.
 const TRUSTED_LENGTH_MAX: u64 = 16 << 20;
-/// Bytes that are enough to tell what a file is.
-const HEAD_BYTES: u64 = 4096;
+/// Bytes that are read before it is looked at what a file is: more than enough for that, and all of a small one.
+const HEAD_BYTES: u64 = 64 << 10;
 
 /// A program as it was found.
 #[derive(Debug)]
@@ -59,10 +59,13 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Input, Report> {
     } else {
         bytes_max
     };
-    source
-        .take(max.saturating_add(1).saturating_sub(bytes.len() as u64))
-        .read_to_end(&mut bytes)
-        .map_err(cannot_read)?;
+    // A short head was the end.
+    if bytes.len() as u64 == HEAD_BYTES {
+        source
+            .take(max.saturating_add(1).saturating_sub(HEAD_BYTES))
+            .read_to_end(&mut bytes)
+            .map_err(cannot_read)?;
+    }
     if bytes.len() as u64 > max {
         return Err(
             Report::failed(format!("`{name}` is larger than the {} allowed", show_bytes(max)))

@@ -1,12 +1,16 @@
 //! From a file's bytes to a program that can run: from the cache if it was seen before, else compiled.
 
+use std::path::PathBuf;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use weft_app::quantity::show_duration;
 use weft_inspect::kind::Kind;
 use weft_runtime::cache::{Cache, Digest, Key, Lookup, Meta};
+use weft_runtime::error::LoadError;
 use weft_runtime::program::{self, Trust};
-use weft_runtime::seal::{self, MadeFor, SealKey};
+use weft_runtime::seal::{self, MadeFor, SealError, SealKey, Sealed};
 use weft_runtime::{Concurrency, Engine, EngineOptions, Inlining, Profile, Program};
 
 use crate::input::{self, Input};
@@ -183,7 +187,7 @@ fn start_engine(profile: Profile, options: EngineOptions) -> Result<Engine, Repo
 /// those that are loaded later.
 fn shared_engine(profile: Profile, options: EngineOptions) -> Result<Engine, Report> {
     type Known = Vec<(Profile, EngineOptions, Engine)>;
-    static KNOWN: parking_lot::Mutex<Known> = parking_lot::Mutex::new(Vec::new());
+    static KNOWN: Mutex<Known> = Mutex::new(Vec::new());
     let mut known = KNOWN.lock();
     let is_it = |(of, with, _): &&(Profile, EngineOptions, Engine)| (*of, *with) == (profile, options);
     if let Some((_, _, engine)) = known.iter().find(is_it) {
@@ -272,18 +276,6 @@ fn load_artifact(input: &Input, options: LoadOptions, settings: &Settings) -> Re
             .caused_by("it is machine code that `weft compile` did not make, or it was cut off")
             .hint("compile the WebAssembly it was made from with `weft compile`"));
     };
-    let key = if options.trust_artifact {
-        None
-    } else {
-        read_key(settings)
-    };
-    let trust = match &key {
-        _ if options.trust_artifact => Trust::UserVouches,
-        Some(key) => Trust::Key(key),
-        None => {
-            return Err(refuse().caused_by(seal::SealError::Foreign).hint(FOREIGN_HINT));
-        }
-    };
     let MadeFor {
         profile: made_for,
         inlining,
@@ -311,19 +303,58 @@ fn load_artifact(input: &Input, options: LoadOptions, settings: &Settings) -> Re
             ..options.engine
         },
     )?;
-    let program = Program::from_sealed(&engine, &sealed, trust).map_err(|error| {
-        let report = refuse().caused_by(error);
-        report.hint(FOREIGN_HINT)
-    })?;
+    let program = if options.trust_artifact {
+        Program::from_sealed(&engine, &sealed, Trust::UserVouches)
+    } else {
+        from_sealed_here(&engine, &sealed, settings)
+    };
+    let program = program.map_err(|error| refuse().caused_by(error).hint(FOREIGN_HINT))?;
     Ok(Loaded {
         program,
         storing: None,
     })
 }
 
+/// Loads an artifact that was sealed with the key of this user on this machine.
+fn from_sealed_here(engine: &Engine, sealed: &Sealed<'_>, settings: &Settings) -> Result<Program, LoadError> {
+    let with = |key: Option<SealKey>| match key {
+        Some(key) => Program::from_sealed(engine, sealed, Trust::Key(&key)),
+        None => Err(SealError::Foreign.into()),
+    };
+    match with(key(settings, KEY_STAYS)) {
+        // It may have been made with a key that is newer than the one that is known.
+        Err(LoadError::Seal(SealError::Foreign)) => with(key(settings, Duration::ZERO)),
+        loaded => loaded,
+    }
+}
+
 const FOREIGN_HINT: &str = "compile it here with `weft compile`; if you made it elsewhere and trust it as you \
     trust a native program, `--dangerously-trust-artifact` runs it";
 
-fn read_key(settings: &Settings) -> Option<SealKey> {
-    SealKey::open(settings.seal_key.as_deref()?).ok()
+/// How long the key is not looked at again. A server loads hundreds of artifacts in that time.
+const KEY_STAYS: Duration = Duration::from_secs(1);
+
+/// The key that seals artifacts, as it was at most so long ago.
+fn key(settings: &Settings, age_max: Duration) -> Option<SealKey> {
+    struct Known {
+        path: PathBuf,
+        read: Instant,
+        key: SealKey,
+    }
+    static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+    let path = settings.seal_key.as_deref()?;
+    let mut known = KNOWN.lock();
+    if let Some(known) = &*known
+        && known.path == path
+        && known.read.elapsed() < age_max
+    {
+        return Some(known.key.clone());
+    }
+    let key = SealKey::open(path).ok()?;
+    *known = Some(Known {
+        path: path.to_owned(),
+        read: Instant::now(),
+        key: key.clone(),
+    });
+    Some(key)
 }

@@ -17,6 +17,7 @@
 mod binary;
 mod body;
 mod calls;
+mod data;
 mod live;
 mod module;
 mod plan;
@@ -27,7 +28,7 @@ use wasmparser::{BinaryReaderError, Validator, WasmFeatures};
 use weft_sections::{HEADER_BYTES, put_section, sections};
 
 /// Goes up whenever the same program is rewritten into another one: code made before does not fit any more.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Units that a module may spend before it looks up; a unit is about one instruction of WebAssembly.
 pub const UNITS: u32 = 300_000;

@@ -10,6 +10,7 @@ use weft_sections::{HEADER_BYTES, put_number, put_section, sections};
 
 use crate::binary::{Code, put_longer_list};
 use crate::body::{self, Names, Shelf};
+use crate::data;
 use crate::plan::Plan;
 use crate::{Error, LOOK_UP_DELTA, UNITS};
 
@@ -21,6 +22,7 @@ const FUNCTIONS: u8 = 3;
 const TABLES: u8 = 4;
 const GLOBALS: u8 = 6;
 const CODE: u8 = 10;
+const DATA: u8 = 11;
 
 /// Kinds of references, as they are written.
 const FUNCREF: u8 = 0x70;
@@ -75,9 +77,31 @@ pub(crate) fn rewrite(wasm: &[u8]) -> Result<Vec<u8>, Error> {
     let module = Module::read(wasm)?;
     let plan = Plan::new(&module)?;
     if plan.is_empty() {
-        return Ok(wasm.to_vec());
+        return with_copied_data(wasm);
     }
     module.write(wasm, &plan)
+}
+
+/// A module that need not count, with its sections as they are but for the data.
+fn with_copied_data(wasm: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut rewritten = Vec::with_capacity(wasm.len() + 16);
+    rewritten.extend_from_slice(wasm.get(..HEADER_BYTES).unwrap_or_default());
+    for section in sections(wasm) {
+        let section = section?;
+        match section.id {
+            DATA => put_data(&mut rewritten, section.body)?,
+            _ => rewritten.extend_from_slice(section.whole),
+        }
+    }
+    Ok(rewritten)
+}
+
+fn put_data(out: &mut Vec<u8>, section: &[u8]) -> Result<(), Error> {
+    match data::copied(section)? {
+        Some(copied) => put_section(out, DATA, &copied),
+        None => put_section(out, DATA, section),
+    }
+    Ok(())
 }
 
 impl<'a> Module<'a> {
@@ -270,6 +294,12 @@ impl<'a> Module<'a> {
                 CODE => {
                     put_section(&mut rewritten, CUSTOM, &hints_section(&hints));
                     put_section(&mut rewritten, CODE, &code_section(&code));
+                    continue;
+                }
+                DATA => {
+                    if let Some(section) = pieces.sections.get(usize::from(DATA)).copied().flatten() {
+                        put_data(&mut rewritten, section)?;
+                    }
                     continue;
                 }
                 _ => Vec::new(),

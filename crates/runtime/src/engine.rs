@@ -15,6 +15,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 use crate::error::EngineError;
 use crate::interruption::Interruption;
 use crate::link::Linkers;
+use crate::precompiled::CodeRoom;
 
 /// The version of the engine beneath, for people to read.
 pub const VERSION: &str = "wasmtime 48.0.8";
@@ -157,6 +158,8 @@ pub struct Engine {
     /// How often [`Engine::advance_epoch`] was called.
     ticks: Arc<AtomicU64>,
     linkers: Arc<Linkers>,
+    /// Where the code of small programs goes.
+    code_room: Option<Arc<CodeRoom>>,
 }
 
 impl fmt::Debug for Engine {
@@ -184,7 +187,14 @@ impl Engine {
             let why = "stacks are taken when an epoch ends, so interruption must be `epochs`";
             return Err(error(anyhow::Error::msg(why)));
         }
-        let config = configure(profile, options, interruption);
+        let mut config = configure(profile, options, interruption);
+        let code_room = match profile {
+            Profile::Serving(_) => CodeRoom::open().map(Arc::new),
+            Profile::Command(_) | Profile::Metered(_) | Profile::Sampled(_) => None,
+        };
+        if let Some(room) = &code_room {
+            config.with_custom_code_memory(Some(room.clone()));
+        }
         let inner = wasmtime::Engine::new(&config).map_err(|source| error(source.into()))?;
         Ok(Self {
             inner,
@@ -192,6 +202,7 @@ impl Engine {
             interruption,
             ticks: Arc::default(),
             linkers: Arc::default(),
+            code_room,
         })
     }
 
@@ -231,6 +242,10 @@ impl Engine {
     /// What makes guests look up.
     pub fn interruption(&self) -> Interruption {
         self.interruption
+    }
+
+    pub(crate) fn code_room(&self) -> Option<&CodeRoom> {
+        self.code_room.as_deref()
     }
 
     /// What has been linked before.
@@ -286,6 +301,8 @@ fn configure(profile: Profile, options: EngineOptions, interruption: Interruptio
             config.compiler_inlining(wasmtime::Inlining::No);
         }
         Profile::Serving(_) => {
+            // Only debuggers of the host would read it, and registering it costs every program that is loaded.
+            config.native_unwind_info(false);
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options.instances_max)));
         }
     }

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod error;
 
 pub mod cache;
+mod code_places;
 mod precompiled;
 pub mod program;
 pub mod seal;

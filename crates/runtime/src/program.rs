@@ -109,11 +109,14 @@ impl Program {
     }
 
     fn from_bytes(engine: &Engine, bytes: &[u8], vouched: &Vouched) -> Result<Self, LoadError> {
+        let room = engine.code_room();
         Self::load(
             engine,
             wasmtime::Engine::detect_precompiled(bytes),
             |engine, kind| match kind {
-                Precompiled::Component => precompiled::component(engine, bytes, vouched).map(Code::Component),
+                Precompiled::Component => {
+                    precompiled::component(engine, room, bytes, vouched).map(Code::Component)
+                }
                 Precompiled::Module => precompiled::module(engine, bytes, vouched).map(Code::Module),
             },
         )

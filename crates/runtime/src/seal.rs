@@ -5,9 +5,9 @@
 //! when the seal fits. An artifact from elsewhere runs only when the user says so explicitly.
 //!
 //! Layout: the engine's artifact, then a trailer of fixed length: profile name (23 bytes, zero-padded), whether
-//! functions were inlined and what interrupts guests (1), BLAKE3 of the WebAssembly it was made from (32), keyed
-//! BLAKE3 of everything before this field (32), plain BLAKE3 of the same (32), length of the artifact (8,
-//! little-endian), magic and version (8).
+//! functions were inlined and what interrupts guests (1), BLAKE3 of the WebAssembly it was made from (32), BLAKE3 of
+//! everything before this field (32), keyed BLAKE3 of everything before this field (32), length of the artifact (8,
+//! little-endian), magic and version (8). So what fits the seal is whole, and is read once.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::engine::{Inlining, Profile};
 use crate::interruption::Interruption;
 
-const MAGIC: &[u8; 8] = b"WEFTART1";
+const MAGIC: &[u8; 8] = b"WEFTART2";
 const NAME_BYTES: usize = 23;
 const HASH_BYTES: usize = blake3::OUT_LEN;
 const TRAILER_BYTES: usize = NAME_BYTES + 1 + 3 * HASH_BYTES + 8 + MAGIC.len();
@@ -160,9 +160,10 @@ pub struct Sealed<'a> {
     pub artifact: &'a [u8],
     /// BLAKE3 of the WebAssembly that it was made from.
     pub source_digest: blake3::Hash,
-    covered: &'a [u8],
-    keyed: blake3::Hash,
+    hashed: &'a [u8],
     plain: blake3::Hash,
+    sealed: &'a [u8],
+    keyed: blake3::Hash,
     profile_name: &'a [u8],
     options: u8,
 }
@@ -178,10 +179,10 @@ pub fn seal(artifact: Vec<u8>, made_for: MadeFor, source: &[u8], key: &SealKey) 
     sealed.extend_from_slice(&name);
     sealed.push(options(made_for));
     sealed.extend_from_slice(blake3::hash(source).as_bytes());
-    let keyed = blake3::keyed_hash(&key.0, &sealed);
     let plain = blake3::hash(&sealed);
-    sealed.extend_from_slice(keyed.as_bytes());
     sealed.extend_from_slice(plain.as_bytes());
+    let keyed = blake3::keyed_hash(&key.0, &sealed);
+    sealed.extend_from_slice(keyed.as_bytes());
     sealed.extend_from_slice(&length.to_le_bytes());
     sealed.extend_from_slice(MAGIC);
     sealed
@@ -193,18 +194,20 @@ pub fn read(bytes: &[u8]) -> Option<Sealed<'_>> {
     let (profile_name, rest) = trailer.split_at_checked(NAME_BYTES)?;
     let (&options, rest) = rest.split_first()?;
     let (source, rest) = rest.split_first_chunk::<HASH_BYTES>()?;
-    let (keyed, rest) = rest.split_first_chunk::<HASH_BYTES>()?;
     let (plain, rest) = rest.split_first_chunk::<HASH_BYTES>()?;
+    let (keyed, rest) = rest.split_first_chunk::<HASH_BYTES>()?;
     let (length, magic) = rest.split_first_chunk::<8>()?;
     if magic != MAGIC || u64::from_le_bytes(*length) != body.len() as u64 {
         return None;
     }
+    let hashed_bytes = body.len() + NAME_BYTES + 1 + HASH_BYTES;
     Some(Sealed {
         artifact: body,
         source_digest: blake3::Hash::from_bytes(*source),
-        covered: bytes.get(..body.len() + NAME_BYTES + 1 + HASH_BYTES)?,
-        keyed: blake3::Hash::from_bytes(*keyed),
+        hashed: bytes.get(..hashed_bytes)?,
         plain: blake3::Hash::from_bytes(*plain),
+        sealed: bytes.get(..hashed_bytes + HASH_BYTES)?,
+        keyed: blake3::Hash::from_bytes(*keyed),
         profile_name,
         options,
     })
@@ -241,7 +244,7 @@ impl Sealed<'_> {
     /// When it is not.
     pub fn check_whole(&self) -> Result<(), SealError> {
         // `Hash` compares in constant time.
-        if blake3::hash(self.covered) == self.plain {
+        if blake3::hash(self.hashed) == self.plain {
             Ok(())
         } else {
             Err(SealError::Damaged)
@@ -253,11 +256,11 @@ impl Sealed<'_> {
     /// # Errors
     /// When it is damaged, or the seal was made with another key.
     pub fn check_seal(&self, key: &SealKey) -> Result<(), SealError> {
-        self.check_whole()?;
-        if blake3::keyed_hash(&key.0, self.covered) == self.keyed {
-            Ok(())
-        } else {
-            Err(SealError::Foreign)
+        // What fits the seal is whole; what does not may be either.
+        if blake3::keyed_hash(&key.0, self.sealed) == self.keyed {
+            return Ok(());
         }
+        self.check_whole()?;
+        Err(SealError::Foreign)
     }
 }

@@ -183,7 +183,7 @@ const SPARE_HANDLES: usize = 16 << 10;
 /// Opens a store for one run.
 pub(crate) fn open(engine: &Engine, setup: Setup, pressure: Pressure) -> Result<Store<Cell>, SetupError> {
     let limits = setup.limits.clone();
-    let cell = build(setup, pressure, Lookout::new(engine.ticks()))?;
+    let cell = build(setup, pressure, Lookout::of(engine))?;
     let mut store = Store::new(engine.wasmtime(), cell);
     interruption::attach(engine, &mut store);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);

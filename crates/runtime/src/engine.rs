@@ -8,12 +8,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::error::EngineError;
-use crate::interruption::Interruption;
+use crate::interruption::{Interruption, Ticks};
 use crate::link::Linkers;
 use crate::precompiled::CodeRoom;
 
@@ -156,7 +155,7 @@ pub struct Engine {
     profile: Profile,
     interruption: Interruption,
     /// How often [`Engine::advance_epoch`] was called.
-    ticks: Arc<AtomicU64>,
+    ticks: Arc<Ticks>,
     linkers: Arc<Linkers>,
     /// Where the code of small programs goes.
     code_room: Option<Arc<CodeRoom>>,
@@ -230,7 +229,7 @@ impl Engine {
     /// Ends the current epoch, or tick: guests that can be interrupted look up soon, and give their thread back when
     /// they have computed for a whole one. Safe to call from any thread; does nothing to guests that cannot.
     pub fn advance_epoch(&self) {
-        self.ticks.fetch_add(1, Ordering::Relaxed);
+        self.ticks.advance();
         self.inner.increment_epoch();
     }
 
@@ -253,8 +252,8 @@ impl Engine {
         &self.linkers
     }
 
-    pub(crate) fn ticks(&self) -> Arc<AtomicU64> {
-        self.ticks.clone()
+    pub(crate) fn ticks(&self) -> &Arc<Ticks> {
+        &self.ticks
     }
 
     /// Whether guests pay fuel.

@@ -485,3 +485,41 @@ fn guests_in_the_background_stand_behind_the_server_however_nice_it_is() {
     }
     served.end().with_code(0);
 }
+
+/// How often the threads of a process have gone to sleep by themselves.
+fn times_asleep(process: u32) -> u64 {
+    let mut times = 0;
+    for task in fs_err::read_dir(format!("/proc/{process}/task")).unwrap() {
+        let status = fs_err::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        times += line.unwrap().trim().parse::<u64>().unwrap();
+    }
+    times
+}
+
+#[test]
+fn a_server_with_nothing_to_do_sleeps_and_wakes_for_a_guest_that_does_not_end() {
+    for interruption in ["counted", "epochs"] {
+        let flags = ["--interruption", interruption, "--response-timeout", "700ms"];
+        let served = Served::start(&guest("web"), &[&flags[..], &["--threads", "1"]].concat());
+        assert_eq!(served.get("/hello").status, 200);
+        let mut fewest = u64::MAX;
+        let until = Instant::now() + Duration::from_secs(30);
+        // Counting guests by the clock would be a thousand times a second.
+        while fewest > 30 {
+            assert!(Instant::now() < until, "{interruption}: {fewest} times a second");
+            let before = times_asleep(served.running.id());
+            std::thread::sleep(Duration::from_secs(1));
+            fewest = fewest.min(times_asleep(served.running.id()) - before);
+        }
+        let mut spinning = served.connect();
+        spinning
+            .write_all(b"GET /spin HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        assert_eq!(served.get("/hello").status, 200);
+        assert_eq!(Response::read(spinning).status, 504);
+        served.end().with_code(0);
+    }
+}

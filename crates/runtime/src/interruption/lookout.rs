@@ -3,14 +3,15 @@
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use wasmtime::{ResourceLimiter as _, ResourceLimiterAsync, UpdateDeadline};
 
+use super::ticks::{Dependent, Ticks};
 use super::{TICK, TURN_TICKS};
 use crate::budget::Budget;
 use crate::cell::Cell;
+use crate::engine::Engine;
 use crate::stop::LimitHit;
 
 /// Bytes of a page, by which memories are asked to grow.
@@ -19,7 +20,9 @@ const PAGE_BYTES: usize = 1 << 16;
 /// When a counted guest's turn is over.
 #[derive(Debug, Default)]
 pub(crate) struct Lookout {
-    ticks: Arc<AtomicU64>,
+    ticks: Arc<Ticks>,
+    /// Of a guest that checks epochs, and so does not look at the clock.
+    _dependent: Option<Dependent>,
     /// The tick at which the turn is over.
     due: u64,
     /// The tick at which the guest looked up last.
@@ -70,20 +73,23 @@ enum Verdict {
 }
 
 impl Lookout {
-    pub(crate) fn new(ticks: Arc<AtomicU64>) -> Self {
+    /// For a guest of this engine.
+    pub(crate) fn of(engine: &Engine) -> Self {
+        let ticks = engine.ticks();
         Self {
-            ticks,
+            _dependent: engine.checks_epochs().then(|| ticks.depend()),
+            ticks: ticks.clone(),
             ..Self::default()
         }
     }
 
     pub(super) fn begin_turn(&mut self) {
-        self.begin_turn_at(self.ticks.load(Ordering::Relaxed));
+        self.begin_turn_at(self.ticks.now());
     }
 
     /// Begins a turn that is a call, with time of its own.
     pub(super) fn begin_call(&mut self, turn: Turn) {
-        let now = self.ticks.load(Ordering::Relaxed);
+        let now = self.ticks.now();
         self.begin_turn_at(now);
         self.call = CallTime {
             turn,
@@ -103,11 +109,11 @@ impl Lookout {
     }
 
     fn call_is_over(&mut self) -> bool {
-        self.call.is_over(self.ticks.load(Ordering::Relaxed))
+        self.call.is_over(self.ticks.now())
     }
 
     fn judge(&mut self) -> Verdict {
-        let now = self.ticks.load(Ordering::Relaxed);
+        let now = self.ticks.now();
         if now < self.due {
             self.seen = now;
             return Verdict::GoOn;
@@ -261,10 +267,10 @@ mod tests {
     use Verdict::{GiveBack, GoOn, TurnOver};
 
     fn after(ticks: &[u64]) -> Vec<Verdict> {
-        let mut lookout = Lookout::new(Arc::default());
+        let mut lookout = Lookout::default();
         lookout.begin_turn();
         let look = |passed: &u64| {
-            lookout.ticks.fetch_add(*passed, Ordering::Relaxed);
+            (0..*passed).for_each(|_| lookout.ticks.advance());
             lookout.judge()
         };
         ticks.iter().map(look).collect()

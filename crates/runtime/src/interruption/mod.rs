@@ -7,7 +7,7 @@
 //! | `Epochs` | reads the engine's epoch in every loop and function | the engine's own callback, when a tick has ended |
 //!
 //! Ticks are the same for both: whoever serves calls [`Engine::advance_epoch`] at a steady pace, from a thread of its
-//! own. A guest that is found computing when its turn is over is *told* (the cell's `Pressure` goes up by one, which
+//! own, which may stop while nobody needs them (`ticks.rs`). A guest that is found computing when its turn is over is *told* (the cell's `Pressure` goes up by one, which
 //! the future that drives it can compare before and after each poll) and returns `Poll::Pending` once, so that others
 //! get the thread. It has waked itself: polling it again goes on.
 //!
@@ -18,12 +18,14 @@
 //! in any loop, recursion or chain of tail calls; looking up changes nothing that the guest can see.
 
 mod lookout;
+mod ticks;
 
 use std::time::Duration;
 
 use wasmtime::Store;
 
 pub(crate) use lookout::{Lookout, Turn};
+pub(crate) use ticks::Ticks;
 pub use weft_app::Interruption;
 
 use crate::cell::Cell;

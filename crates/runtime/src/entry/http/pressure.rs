@@ -3,12 +3,16 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::{self, Thread};
 
 use parking_lot::Mutex;
 
 use crate::engine::Engine;
 use crate::interruption::TICK;
 
+/// Ticks that nobody needs, after which the clock stops. It takes a system call to start it, which a request now and
+/// then can bear.
+const IDLE_TICKS: u32 = 50;
 /// How much less the processor does for guests in the background while others have work, as `nice` counts it: beyond
 /// what the process itself was started with.
 const NICENESS: i32 = 10;
@@ -22,6 +26,7 @@ struct Threads {
     handle: tokio::runtime::Handle,
     ended: Arc<AtomicBool>,
     engines: Arc<Mutex<Vec<Engine>>>,
+    clock: Thread,
 }
 
 impl std::fmt::Debug for Background {
@@ -49,24 +54,17 @@ impl Background {
             .enable_all()
             .build()?;
         let ended = Arc::new(AtomicBool::new(false));
-        let stop = ended.clone();
         let engines = Arc::new(Mutex::new(engines));
-        let ticked = engines.clone();
-        std::thread::Builder::new()
-            .name("weft-ticks".into())
-            .spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    std::thread::sleep(TICK);
-                    for engine in ticked.lock().iter() {
-                        engine.advance_epoch();
-                    }
-                }
-            })?;
+        let clock = thread::Builder::new().name("weft-ticks".into()).spawn({
+            let (ended, engines) = (ended.clone(), engines.clone());
+            move || tick(&ended, &engines)
+        })?;
         Ok(Self(Arc::new(Threads {
             handle: runtime.handle().clone(),
             runtime: Some(runtime),
             ended,
             engines,
+            clock: clock.thread().clone(),
         })))
     }
 
@@ -75,6 +73,8 @@ impl Background {
         let mut engines = self.0.engines.lock();
         if !engines.iter().any(|known| known.is_same(engine)) {
             engines.push(engine.clone());
+            // It may stand still for the others, and does not know this one.
+            self.0.clock.unpark();
         }
     }
 
@@ -87,9 +87,40 @@ impl Background {
     }
 }
 
+/// Counts ticks for these engines, until it is told to end.
+fn tick(ended: &AtomicBool, engines: &Mutex<Vec<Engine>>) {
+    let mut idle = 0;
+    while !ended.load(Ordering::Relaxed) {
+        thread::sleep(TICK);
+        engines.lock().iter().for_each(Engine::advance_epoch);
+        idle = if were_needed(&engines.lock()) { 0 } else { idle + 1 };
+        if idle == IDLE_TICKS {
+            rest(ended, engines);
+            idle = 0;
+        }
+    }
+}
+
+fn were_needed(engines: &[Engine]) -> bool {
+    // Each is asked, since each remembers whether it was.
+    let needed = engines.iter().filter(|engine| engine.ticks().were_needed());
+    needed.count() > 0
+}
+
+/// Sleeps until somebody needs ticks, or there is another engine, or an end. It may return early, which does no harm.
+fn rest(ended: &AtomicBool, engines: &Mutex<Vec<Engine>>) {
+    let known = engines.lock().clone();
+    known.iter().for_each(|engine| engine.ticks().rest());
+    if !were_needed(&known) && !ended.load(Ordering::Relaxed) {
+        thread::park();
+    }
+    known.iter().for_each(|engine| engine.ticks().go_on());
+}
+
 impl Drop for Threads {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
+        self.clock.unpark();
         // Whoever drops it may be on a thread that must not wait.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

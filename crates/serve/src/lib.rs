@@ -7,7 +7,7 @@
 //! What always holds: a client can cost no more than [`weft_app::trigger::http::HttpLimits`] allow, and a response
 //! never tells a client more than that something went wrong and the id of its request.
 //!
-//! Each thread that serves has a runtime and connections of its own, and a request is answered on the thread of its
+//! Each thread that serves has a runtime and connections of its own, spread evenly, and a request is answered on the thread of its
 //! connection: no task, channel or lock lies between the bytes that come in and the handler.
 
 mod admin;
@@ -23,6 +23,7 @@ mod request;
 mod router;
 mod server;
 mod settings;
+mod spread;
 mod timers;
 mod tls;
 mod worker;

@@ -12,11 +12,14 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockFilter, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::UnboundedReceiver;
 use weft_app::trigger::http::{ListenAddress, ProxyProtocol};
 
 use crate::connection::{self, Socket};
 use crate::handler::Handler;
 use crate::settings::Notice;
+use crate::spread::Handed;
 use crate::tls::Certificate;
 use crate::worker::Worker;
 
@@ -37,6 +40,8 @@ pub(crate) struct Accepting {
     pub(crate) address: ListenAddress,
     pub(crate) proxy_protocol: ProxyProtocol,
     pub(crate) tls: Option<Arc<Certificate>>,
+    /// The same for all threads.
+    pub(crate) number: usize,
 }
 
 /// What a connection needs to know of the listener that it came in by.
@@ -44,6 +49,18 @@ pub(crate) struct Accepting {
 pub(crate) struct Opened {
     pub(crate) proxy_protocol: ProxyProtocol,
     pub(crate) tls: Option<Arc<Certificate>>,
+    /// Its number, the same for all threads.
+    number: usize,
+}
+
+impl Opened {
+    pub(crate) fn by(listener: &Accepting) -> Rc<Self> {
+        Rc::new(Self {
+            proxy_protocol: listener.proxy_protocol,
+            tls: listener.tls.clone(),
+            number: listener.number,
+        })
+    }
 }
 
 /// A socket that listens.
@@ -126,11 +143,7 @@ fn bind_unix(path: &Path) -> io::Result<StdUnixListener> {
 }
 
 /// Accepts connections until the server is told to end, and then for a last moment.
-pub(crate) async fn accept<H: Handler>(worker: Rc<Worker<H>>, accepting: Accepting) {
-    let opened = Rc::new(Opened {
-        proxy_protocol: accepting.proxy_protocol,
-        tls: accepting.tls,
-    });
+pub(crate) async fn accept<H: Handler>(worker: Rc<Worker<H>>, accepting: Accepting, opened: Rc<Opened>) {
     let listener = match Listening::start(accepting.socket) {
         Ok(listener) => listener,
         Err(error) => return tell(&worker, &accepting.address, &error),
@@ -198,7 +211,63 @@ async fn admit<H: Handler>(
             () = worker.wait_for_end() => {}
         }
     }
-    start(worker, opened, socket, client);
+    match worker.shared.desks.better(worker.books.thread) {
+        Some(thread) => hand_on(worker, opened, socket, client, thread),
+        None => start(worker, opened, socket, client),
+    }
+}
+
+/// Lets another thread have a connection, which serves it unless it is at its end already.
+fn hand_on<H: Handler>(
+    worker: &Rc<Worker<H>>,
+    opened: &Rc<Opened>,
+    socket: Socket,
+    client: Option<SocketAddr>,
+    thread: usize,
+) {
+    // A socket that cannot be moved is closed: the system is out of what it takes to watch another.
+    let Ok(socket) = socket.loosen() else { return };
+    let handed = Handed {
+        listener: opened.number,
+        socket,
+        client,
+        permit: permit(worker),
+    };
+    if let Err(handed) = worker.shared.desks.hand(thread, handed)
+        && let Ok(socket) = Socket::adopt(handed.socket)
+    {
+        worker.shared.desks.add(worker.books.thread);
+        serve(worker, opened, socket, client, handed.permit);
+    }
+}
+
+/// Serves what other threads hand on, until the server is told to end and nothing more comes.
+pub(crate) async fn take_over<H: Handler>(
+    worker: Rc<Worker<H>>,
+    opened: Rc<[Rc<Opened>]>,
+    mut handed: UnboundedReceiver<Handed>,
+) {
+    loop {
+        let changed = worker.changed.notified();
+        if worker.has_accepted_all.get() {
+            // What is on its way already still comes.
+            handed.close();
+        }
+        let next = tokio::select! {
+            biased;
+            next = handed.recv() => next,
+            () = changed => continue,
+        };
+        let Some(next) = next else { return };
+        match (opened.get(next.listener), Socket::adopt(next.socket)) {
+            (Some(opened), Ok(socket)) => serve(&worker, opened, socket, next.client, next.permit),
+            _ => worker.shared.desks.remove(worker.books.thread),
+        }
+    }
+}
+
+fn permit<H: Handler>(worker: &Worker<H>) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(&worker.shared.connections).try_acquire_owned().ok()
 }
 
 fn start<H: Handler>(
@@ -207,7 +276,18 @@ fn start<H: Handler>(
     socket: Socket,
     client: Option<SocketAddr>,
 ) {
-    let permit = Arc::clone(&worker.shared.connections).try_acquire_owned().ok();
+    worker.shared.desks.add(worker.books.thread);
+    serve(worker, opened, socket, client, permit(worker));
+}
+
+/// Serves a connection that is counted for this thread.
+fn serve<H: Handler>(
+    worker: &Rc<Worker<H>>,
+    opened: &Rc<Opened>,
+    socket: Socket,
+    client: Option<SocketAddr>,
+    permit: Option<OwnedSemaphorePermit>,
+) {
     worker.count_open();
     let worker = Rc::clone(worker);
     let opened = Rc::clone(opened);

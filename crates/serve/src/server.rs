@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::runtime::LocalOptions;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Semaphore, watch};
 use weft_app::trigger::http::{HttpLimits, ListenAddress};
 
@@ -21,6 +22,7 @@ use crate::listen::{self, Accepting, Bound};
 use crate::observe::{self, LogSender, Metrics};
 use crate::router;
 use crate::settings::{Notice, Notify, Settings, Site};
+use crate::spread::{Desks, Handed};
 use crate::tls::{Certificate, TlsError};
 use crate::worker::{Installed, Order, Shared, Worker};
 
@@ -133,7 +135,7 @@ impl<H: Handler> Server<H> {
         let mut certificates = Vec::new();
         let mut addresses = Vec::new();
         let mut sockets: Vec<Vec<Accepting>> = (0..threads).map(|_| Vec::new()).collect();
-        for listener in &settings.listeners {
+        for (number, listener) in settings.listeners.iter().enumerate() {
             let tls = listener.tls.as_ref().map(|files| {
                 Certificate::open(files).map_err(|source| StartError::Certificate {
                     certificate: files.certificate.clone(),
@@ -149,11 +151,14 @@ impl<H: Handler> Server<H> {
                     address: address.clone(),
                     proxy_protocol: listener.proxy_protocol,
                     tls: tls.clone(),
+                    number,
                 });
             }
             addresses.push(address);
         }
+        let (desks, handed) = Desks::new(threads);
         let shared = Arc::new(Shared {
+            desks,
             pages: settings.fault_pages,
             site: Mutex::new(Arc::new(installed)),
             version: AtomicU64::new(0),
@@ -189,8 +194,8 @@ impl<H: Handler> Server<H> {
             let notify = Arc::clone(&server.shared.notify);
             server.keeper = Some(Keeper::start(certificates, notify).map_err(StartError::System)?);
         }
-        for (number, listeners) in sockets.into_iter().enumerate() {
-            let worker = server.start_worker(number, listeners, log_sender.clone());
+        for (number, (listeners, handed)) in sockets.into_iter().zip(handed).enumerate() {
+            let worker = server.start_worker(number, listeners, handed, log_sender.clone());
             server.workers.push(worker.map_err(StartError::System)?);
         }
         Ok(server)
@@ -212,6 +217,7 @@ impl<H: Handler> Server<H> {
         &self,
         number: usize,
         listeners: Vec<Accepting>,
+        handed: UnboundedReceiver<Handed>,
         log: Option<LogSender>,
     ) -> io::Result<JoinHandle<()>> {
         let shared = Arc::clone(&self.shared);
@@ -232,7 +238,7 @@ impl<H: Handler> Server<H> {
                     Ok((runtime, worker)) => {
                         // Nobody listening means that the server is being dropped, which the orders tell as well.
                         let _ = started.send(Ok(()));
-                        runtime.block_on(worker.run(listeners, orders));
+                        runtime.block_on(worker.run(listeners, handed, orders));
                         runtime.shutdown_background();
                     }
                     Err(error) => {

@@ -9,18 +9,21 @@ use std::time::Instant;
 
 use hyper::server::conn::http1;
 use parking_lot::Mutex;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Notify as Signal, Semaphore, watch};
+use tokio::task::JoinHandle;
 use weft_app::trigger::http::HttpLimits;
 
 use crate::admission::{Admission, Door};
 use crate::files::Folders;
 use crate::handler::Handler;
 use crate::ids::Ids;
-use crate::listen::{Accepting, accept};
+use crate::listen::{Accepting, Opened, accept, take_over};
 use crate::observe::{Books, LogSender, Metrics, RouteCounts, RouteTable};
 use crate::protocol::head::Bounds;
 use crate::router::Router;
 use crate::settings::{FaultPages, Notify, Site};
+use crate::spread::{Desks, Handed};
 use crate::timers::Timers;
 
 /// What all threads share.
@@ -32,6 +35,7 @@ pub(crate) struct Shared<H> {
     pub(crate) version: AtomicU64,
     pub(crate) admission: Arc<Admission>,
     pub(crate) connections: Arc<Semaphore>,
+    pub(crate) desks: Desks,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) is_ready: AtomicBool,
     /// Connections that were open when their thread ended.
@@ -88,6 +92,8 @@ pub(crate) struct Worker<H> {
     /// When it was told to drain.
     pub(crate) draining: Cell<Option<Instant>>,
     pub(crate) is_stopping: Cell<bool>,
+    /// Whether its own listeners have ended.
+    pub(crate) has_accepted_all: Cell<bool>,
     open: Cell<usize>,
     pub(crate) changed: Signal,
 }
@@ -185,6 +191,7 @@ impl<H: Handler> Worker<H> {
             site: RefCell::new((version, site)),
             draining: Cell::new(None),
             is_stopping: Cell::new(false),
+            has_accepted_all: Cell::new(false),
             open: Cell::new(0),
             changed: Signal::new(),
             limits,
@@ -221,16 +228,26 @@ impl<H: Handler> Worker<H> {
 
     pub(crate) fn count_closed(&self) {
         self.open.set(self.open.get() - 1);
+        self.shared.desks.remove(self.books.thread);
         self.books.counts.connections_closed.add(1);
         self.changed.notify_waiters();
     }
 
     /// Serves until it is told to end and its last connection has ended.
-    pub(crate) async fn run(self: Rc<Self>, listeners: Vec<Accepting>, mut orders: watch::Receiver<Order>) {
+    pub(crate) async fn run(
+        self: Rc<Self>,
+        listeners: Vec<Accepting>,
+        handed: UnboundedReceiver<Handed>,
+        mut orders: watch::Receiver<Order>,
+    ) {
         tokio::task::spawn_local(Rc::clone(&self.timers).run());
+        let opened: Rc<[Rc<Opened>]> = listeners.iter().map(Opened::by).collect();
+        let taking = tokio::task::spawn_local(take_over(Rc::clone(&self), Rc::clone(&opened), handed));
         let accepting: Vec<_> = listeners
             .into_iter()
-            .map(|listener| tokio::task::spawn_local(accept(Rc::clone(&self), listener)))
+            .zip(opened.iter())
+            .map(|(listener, opened)| accept(Rc::clone(&self), listener, Rc::clone(opened)))
+            .map(tokio::task::spawn_local)
             .collect();
         let until = loop {
             let order = *orders.borrow_and_update();
@@ -250,16 +267,19 @@ impl<H: Handler> Worker<H> {
             () = tokio::time::sleep_until(until.into()) => {}
             // Only `Stop` can follow.
             _ = orders.changed() => {}
-            () = self.wait_for_connections(accepting) => {}
+            () = self.wait_for_connections(accepting, taking) => {}
         }
         self.stop();
     }
 
-    async fn wait_for_connections(&self, accepting: Vec<tokio::task::JoinHandle<()>>) {
+    async fn wait_for_connections(&self, accepting: Vec<JoinHandle<()>>, taking: JoinHandle<()>) {
         for listener in accepting {
             // A panic there ends the listener, which is what is waited for.
             let _ended = listener.await;
         }
+        self.has_accepted_all.set(true);
+        self.changed.notify_waiters();
+        let _ended = taking.await;
         loop {
             let changed = self.changed.notified();
             if self.open.get() == 0 {

@@ -24,7 +24,7 @@ use crate::protocol::{Refusal, proxy};
 use crate::timers::Alarm;
 use crate::worker::Worker;
 pub(crate) use link::{Link, Phase};
-pub(crate) use stream::{Socket, Stream};
+pub(crate) use stream::{LooseSocket, Socket, Stream};
 
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy)]

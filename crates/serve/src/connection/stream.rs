@@ -15,6 +15,13 @@ pub(crate) enum Socket {
     Unix(UnixStream),
 }
 
+/// A socket that belongs to no thread yet.
+#[derive(Debug)]
+pub(crate) enum LooseSocket {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
 /// A socket, perhaps with TLS.
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -44,6 +51,22 @@ impl Reset for Stream {
 }
 
 impl Socket {
+    /// Takes it from the thread that it belongs to.
+    pub(crate) fn loosen(self) -> io::Result<LooseSocket> {
+        Ok(match self {
+            Self::Tcp(stream) => LooseSocket::Tcp(stream.into_std()?),
+            Self::Unix(stream) => LooseSocket::Unix(stream.into_std()?),
+        })
+    }
+
+    /// Makes it belong to this thread.
+    pub(crate) fn adopt(socket: LooseSocket) -> io::Result<Self> {
+        Ok(match socket {
+            LooseSocket::Tcp(stream) => Self::Tcp(TcpStream::from_std(stream)?),
+            LooseSocket::Unix(stream) => Self::Unix(UnixStream::from_std(stream)?),
+        })
+    }
+
     /// Makes the end of the connection an abortion, so that nobody takes what was sent for the whole.
     fn abort(&self) {
         if let Self::Tcp(stream) = self {

@@ -93,3 +93,37 @@ fn a_balancer_says_who_the_client_is_and_nobody_else_is_let_in() {
         }
     }
 }
+
+#[test]
+fn connections_that_stay_are_spread_evenly_over_the_threads() {
+    let mut setup = Setup::new();
+    setup.settings.threads = std::num::NonZeroUsize::new(3);
+    // Two listeners, so that what is handed on has to be told apart.
+    setup.settings.listeners.push(listener("127.0.0.1:0"));
+    let server = setup.start();
+    let addresses = server.server.as_ref().unwrap().addresses().to_vec();
+    let mut clients = Vec::new();
+    let mut counts = std::collections::BTreeMap::new();
+    for number in 0..60 {
+        let ListenAddress::Tcp(address) = &addresses[number % 2] else {
+            panic!("{addresses:?}")
+        };
+        let mut client = Client::connect(*address);
+        *counts.entry(client.get("/thread").text()).or_insert(0) += 1;
+        clients.push(client);
+    }
+    let names: Vec<&str> = counts.keys().map(String::as_str).collect();
+    assert_eq!(names, ["serve-0", "serve-1", "serve-2"]);
+    assert!(
+        counts.values().all(|count| (18..=22).contains(count)),
+        "{counts:?}"
+    );
+    // Each stays where it is.
+    let again: Vec<String> = clients
+        .iter_mut()
+        .map(|client| client.get("/thread").text())
+        .collect();
+    for (name, count) in counts {
+        assert_eq!(again.iter().filter(|thread| **thread == name).count(), count);
+    }
+}

@@ -140,6 +140,12 @@ impl Handler for Answerer {
                 body.frames.push_back(Ok(Frame::data(Bytes::from(text))));
                 response = Response::new(body);
             }
+            "/thread" => {
+                let name = std::thread::current().name().unwrap().to_owned();
+                let mut body = frames(&[]);
+                body.frames.push_back(Ok(Frame::data(Bytes::from(name))));
+                response = Response::new(body);
+            }
             "/read" => {
                 let body = request.into_body().collect().await?.to_bytes();
                 let mut answer = frames(&[]);

@@ -5,7 +5,7 @@
 //! starts no process.
 //!
 //! What always holds: a guest reaches only what its [`weft_app::Grants`] name, and native code that Weft
-//! cannot vouch for is never executed (the private module `precompiled` has the only `unsafe`).
+//! cannot vouch for is never executed (the private module `precompiled` loads it).
 
 pub mod engine;
 pub mod error;

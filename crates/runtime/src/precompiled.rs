@@ -1,4 +1,4 @@
-//! The only `unsafe` of the workspace: turning bytes that claim to be machine code into code that runs.
+//! Turning bytes that claim to be machine code into code that runs: one of the two files with `unsafe`.
 //!
 //! [`crate::program`] is the only caller. The engine checks its own version and settings in an artifact's
 //! header; it cannot check the code. So an artifact may come here only after somebody proved that Weft made

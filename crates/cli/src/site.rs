@@ -189,9 +189,10 @@ fn site(
         }
     };
     let answers = http.routes.iter().map(|route| answer(&route.target));
-    *cells_before = cells;
+    let answers = answers.collect::<Result<_, _>>()?;
+    *cells_before = cells.clone();
     Ok(Site {
-        handler: Answers::new(answers.collect::<Result<_, _>>()?),
+        handler: Answers::new(answers).calling(cells),
         routes: http.routes.clone(),
     })
 }

@@ -14,6 +14,8 @@ use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use weft_app::Name;
+use weft_runtime::Cells;
+use weft_runtime::bridge::{CellState, Circuit};
 use weft_runtime::entry::http::{BodyError, Failure, GuestBody, HttpProgram, Transport};
 use weft_runtime::trap::TrapReport;
 use weft_serve::{About, Fault, FaultKind, Handler, RequestBody};
@@ -27,6 +29,8 @@ const FRAMES_MAX: usize = 32;
 #[derive(Debug, Clone)]
 pub struct Answers {
     routes: Arc<[Answer]>,
+    /// The cells that the components call.
+    cells: Cells,
 }
 
 /// What answers the requests of one route.
@@ -56,7 +60,15 @@ impl Answers {
     pub fn new(routes: Vec<Answer>) -> Self {
         Self {
             routes: routes.into(),
+            cells: Cells::default(),
         }
+    }
+
+    /// The same, with the cells that the components call: their numbers are shown.
+    #[must_use]
+    pub fn calling(mut self, cells: Cells) -> Self {
+        self.cells = cells;
+        self
     }
 
     /// The same routes, each of which says what is wrong.
@@ -70,6 +82,7 @@ impl Answers {
         };
         Self {
             routes: self.routes.iter().map(broken).collect(),
+            cells: self.cells.clone(),
         }
     }
 
@@ -106,6 +119,57 @@ impl Handler for Answers {
         };
         respond(name, program, request, about).await
     }
+
+    fn numbers(&self) -> String {
+        numbers(&self.cells.states())
+    }
+}
+
+/// A number by its name, its kind, what it is, and where it stands.
+type Shown = (&'static str, &'static str, &'static str, fn(&CellState) -> u64);
+
+/// What is shown of cells.
+const NUMBERS: [Shown; 4] = [
+    (
+        "weft_cell_calls_total",
+        "counter",
+        "Calls over isolated links that have ended, callers by callers.",
+        |cell| cell.calls,
+    ),
+    (
+        "weft_cell_failures_total",
+        "counter",
+        "Calls over isolated links that failed.",
+        |cell| cell.failures,
+    ),
+    (
+        "weft_cell_instances_total",
+        "counter",
+        "Instances that were made.",
+        |cell| cell.instances,
+    ),
+    (
+        "weft_cell_circuit_open",
+        "gauge",
+        "Whether calls fail at once, because it failed too often.",
+        |cell| u64::from(cell.circuit != Circuit::Closed),
+    ),
+];
+
+/// The numbers of cells, as lines for Prometheus.
+fn numbers(states: &[CellState]) -> String {
+    let mut out = String::new();
+    if states.is_empty() {
+        return out;
+    }
+    for (name, kind, help, value) in NUMBERS {
+        // Writing to text cannot fail.
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for cell in states {
+            let _ = writeln!(out, "{name}{{cell=\"{}\"}} {}", cell.name, value(cell));
+        }
+    }
+    out
 }
 
 async fn respond(

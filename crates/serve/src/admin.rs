@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 
+use crate::handler::Handler;
 use crate::listen::Bound;
 use crate::observe::render;
 use crate::worker::Shared;
@@ -31,7 +32,7 @@ const CONNECTIONS_MAX: usize = 64;
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Starts the thread. It ends when `until` is told or gone.
-pub(crate) fn start<H: Send + Sync + 'static>(
+pub(crate) fn start<H: Handler>(
     socket: Bound,
     shared: Arc<Shared<H>>,
     until: watch::Receiver<()>,
@@ -52,7 +53,7 @@ pub(crate) fn start<H: Send + Sync + 'static>(
         })
 }
 
-async fn accept<H: Send + Sync + 'static>(socket: Bound, shared: Arc<Shared<H>>) {
+async fn accept<H: Handler>(socket: Bound, shared: Arc<Shared<H>>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     match socket {
         Bound::Tcp(socket) => {
@@ -78,7 +79,7 @@ async fn accept<H: Send + Sync + 'static>(socket: Bound, shared: Arc<Shared<H>>)
 
 async fn serve<H, S>(accepted: io::Result<S>, shared: &Arc<Shared<H>>, room: &Arc<Semaphore>)
 where
-    H: Send + Sync + 'static,
+    H: Handler,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Ok(stream) = accepted else {
@@ -102,7 +103,10 @@ where
     });
 }
 
-fn answer<H>(shared: &Shared<H>, request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+fn answer<H: Handler>(
+    shared: &Shared<H>,
+    request: &Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Ok(page(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -115,7 +119,9 @@ fn answer<H>(shared: &Shared<H>, request: &Request<Incoming>) -> Result<Response
         "/readyz" => page(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
         "/metrics" => {
             let (inside, waiting) = shared.admission.count();
-            let mut response = page(StatusCode::OK, render(&shared.metrics, inside, waiting));
+            let site = Arc::clone(&shared.site.lock());
+            let numbers = render(&shared.metrics, inside, waiting) + &site.handler.numbers();
+            let mut response = page(StatusCode::OK, numbers);
             let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             response.headers_mut().insert(CONTENT_TYPE, kind);
             response

@@ -28,6 +28,11 @@ pub trait Handler: Send + Sync + 'static {
         request: Request<RequestBody>,
         about: &About,
     ) -> impl Future<Output = Result<Response<Self::Body>, Fault>>;
+
+    /// Numbers of its own, as lines for Prometheus, which stand behind those of the front.
+    fn numbers(&self) -> String {
+        String::new()
+    }
 }
 
 /// What is known about a request beside what the client wrote.

@@ -1,5 +1,8 @@
 //! Apps with isolated links, served and run: a component that fails, and everybody else who does not notice.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
 use weft_testing::{Scratch, guest};
 
 use crate::serve::Served;
@@ -76,6 +79,67 @@ fn one_word_makes_the_difference() {
         assert_eq!(served.get("/1").status, status, "{mode}");
         served.end();
     }
+}
+
+/// The numbers of an app that shows them at a socket in its folder.
+fn numbers(app: &Scratch) -> String {
+    let mut admin = UnixStream::connect(app.path().join("admin.sock")).unwrap();
+    let request = b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    admin.write_all(request).unwrap();
+    let mut numbers = String::new();
+    admin.read_to_string(&mut numbers).unwrap();
+    numbers
+}
+
+fn with_admin(app: &Scratch) {
+    let manifest = app.read("weft.toml");
+    let admin = "[trigger.http]\nadmin = \"unix:admin.sock\"\n";
+    app.file("weft.toml", manifest.replace("[trigger.http]\n", admin));
+}
+
+#[test]
+fn a_cell_that_fails_too_often_is_left_alone_and_the_numbers_say_so() {
+    let app = app(
+        ISOLATED,
+        "cell = { lifetime = \"shared\", restarts = 1, period = \"60s\" }",
+    );
+    with_admin(&app);
+    let served = served(&app);
+    for path in ["/0", "/1", "/1", "/1", "/0"] {
+        assert_eq!(served.get(path).status, 200);
+    }
+    let numbers = numbers(&app);
+    for line in [
+        "weft_cell_circuit_open{cell=\"callee\"} 1",
+        "weft_cell_instances_total{cell=\"callee\"} 2",
+    ] {
+        assert!(numbers.contains(line), "{numbers}");
+    }
+    served.end();
+}
+
+/// A changed callee takes the place of the old one; one that did not change goes on with what it knows.
+#[test]
+fn a_cell_that_did_not_change_outlives_a_reload_and_one_that_did_does_not() {
+    let app = app(ISOLATED, "cell = { lifetime = \"shared\" }");
+    with_admin(&app);
+    let mut served = served(&app);
+    let name = served.running.stderr().split('`').nth(1).unwrap().to_owned();
+    let mut told = String::new();
+    let mut calls_after = |change: (&str, &str), expected: u32| {
+        let manifest = app.read("weft.toml");
+        app.file("weft.toml", manifest.replace(change.0, change.1));
+        served.running.hang_up();
+        told += &format!("reloaded `{name}`\n");
+        served.running.wait_for_stderr(&told);
+        assert_eq!(served.get("/5").status, 200);
+        let line = format!("weft_cell_calls_total{{cell=\"callee\"}} {expected}\n");
+        assert!(numbers(&app).contains(&line), "{}", numbers(&app));
+    };
+    calls_after(("", ""), 1);
+    calls_after(("response-timeout = \"20s\"", "response-timeout = \"20s\" "), 2);
+    calls_after(("cell = {", "limits = { memory = \"8MiB\" }\ncell = {"), 1);
+    served.end();
 }
 
 #[test]

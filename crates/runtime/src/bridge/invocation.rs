@@ -179,7 +179,7 @@ impl Calls {
 
 impl Live {
     /// Adds its calls to those of the cell.
-    fn count(&mut self) {
+    pub(super) fn count(&mut self) {
         self.counts
             .calls
             .fetch_add(std::mem::take(&mut self.calls), Ordering::Relaxed);

@@ -118,6 +118,7 @@ impl Shared {
         let ended = callee.enter(place, function, &mut arguments).await;
         if let Some(live) = &mut place.live {
             live.store.data_mut().pressure = Pressure::default();
+            live.count();
         }
         if ended.is_ok() {
             self.watched.lock().in_a_row = 0;

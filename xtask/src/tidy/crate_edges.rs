@@ -29,6 +29,7 @@ const TABLE: &[Allowed] = &[
             "weft-runtime",
             "weft-serve",
             "weft-services",
+            "weft-stores",
         ],
         webassembly: &[],
     },
@@ -52,8 +53,13 @@ const TABLE: &[Allowed] = &[
     },
     Allowed {
         package: "weft-services",
-        ours: &["weft-app", "weft-runtime"],
+        ours: &["weft-app", "weft-runtime", "weft-stores"],
         webassembly: &["wasmtime*"],
+    },
+    Allowed {
+        package: "weft-stores",
+        ours: &[],
+        webassembly: &[],
     },
     Allowed {
         package: "weft-runtime",

@@ -1,0 +1,10 @@
+//! Stores of keys with values.
+
+mod backends;
+mod behaviour;
+mod damage;
+mod histories;
+mod killed;
+mod processes;
+mod recovery;
+mod together;

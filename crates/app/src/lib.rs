@@ -15,6 +15,7 @@ pub mod limits;
 pub mod link;
 mod name;
 pub mod quantity;
+pub mod store;
 pub mod trigger;
 
 pub use app::App;

@@ -55,6 +55,7 @@ pub(crate) enum Command {
     Validate(commands::validate::Arguments),
     Schema(commands::schema::Arguments),
     Cache(commands::cache::Arguments),
+    Data(commands::data::Arguments),
     Completions(commands::completions::Arguments),
     Man(commands::man::Arguments),
 }

@@ -15,9 +15,17 @@ use crate::input::Input;
 use crate::output::Output;
 use crate::report::Report;
 use crate::serving::{self, Origin};
+use crate::stores::Stores;
 
 /// Loads the program of a cell, which is to be interrupted in this way where something is said.
 pub(crate) type Load<'a> = &'a mut dyn FnMut(Input, Option<Interruption>) -> Result<Program, Report>;
+
+/// What the components of cells act with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct With<'a> {
+    pub(crate) stores: &'a Stores,
+    pub(crate) output: Output,
+}
 
 /// Links the cells of an app. Those that are the same as before go on with what they know.
 pub(crate) fn link(
@@ -25,11 +33,11 @@ pub(crate) fn link(
     assembled: &Assembled,
     load: Load<'_>,
     before: Option<&Cells>,
-    output: Output,
+    with: With<'_>,
 ) -> Result<Cells, Report> {
     let mut plans = Vec::new();
     for (cell, fused) in assembled.cells() {
-        plans.extend(plan(app, assembled, cell, fused, load, output)?);
+        plans.extend(plan(app, assembled, cell, fused, load, with)?);
     }
     Cells::link(plans, before)
         .map_err(|error| Report::failed("the cells of the app cannot be linked").caused_by(error))
@@ -41,7 +49,7 @@ fn plan(
     cell: &PlannedCell,
     fused: &Fused,
     load: Load<'_>,
-    output: Output,
+    with: With<'_>,
 ) -> Result<Option<CellPlan>, Report> {
     let Some(root) = app.components.get(cell.root) else {
         return Ok(None);
@@ -49,13 +57,14 @@ fn plan(
     let program = load(input(app, root, fused), interruption(root))?;
     let members = app::members(app, &cell.entry).map(|(_, member)| {
         let grants = serving::served(&member.grants);
-        serving::principal(&member.name, grants, Origin::Manifest, output)
+        serving::principal(&member.name, grants, Origin::Manifest, with.stores, with.output)
     });
+    let output = with.output;
     Ok(Some(CellPlan {
         name: root.name.to_string(),
         program,
         identity: identity(app, cell, fused),
-        principals: members.collect(),
+        principals: members.collect::<Result<_, _>>()?,
         imports: Imports::Scoped(app::imports(&cell.entry, fused).into()),
         limits: app.limits.clone(),
         heap_bytes_max: assembled.planned.plan.heap_bytes_max(&cell.entry),

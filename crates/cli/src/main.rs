@@ -20,6 +20,7 @@ mod running;
 mod serving;
 mod settings;
 mod site;
+mod stores;
 mod watch;
 
 use std::process::ExitCode;

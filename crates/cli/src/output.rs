@@ -268,6 +268,11 @@ fn manifest_line(flag: &str) -> String {
     let name = name.trim_start_matches('-');
     match name {
         "clock" | "random" | "stdio" => format!("{name} = \"{value}\""),
+        // Where the entries are stands under `[store.NAME]`.
+        "keyvalue" => format!(
+            "{name} = [\"{}\"]",
+            value.split(['=', ':']).next().unwrap_or(value)
+        ),
         _ => format!("{name} = [\"{value}\"]"),
     }
 }

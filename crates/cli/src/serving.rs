@@ -26,6 +26,7 @@ use crate::output::Output;
 use crate::report::Report;
 use crate::running::Running;
 use crate::settings::Settings as Own;
+use crate::stores::Stores;
 use crate::watch::Watch;
 
 /// How often instances are looked at that nobody uses.
@@ -152,18 +153,25 @@ pub(crate) enum Origin {
 }
 
 /// What one component of a served program may do. What it is refused is told at once, each refusal once.
-pub(crate) fn principal(name: &Name, grants: Arc<Grants>, origin: Origin, output: Output) -> ServedPrincipal {
+pub(crate) fn principal(
+    name: &Name,
+    grants: Arc<Grants>,
+    origin: Origin,
+    stores: &Stores,
+    output: Output,
+) -> Result<ServedPrincipal, Report> {
     let component = match origin {
         Origin::Flags => None,
         Origin::Manifest => Some(name.to_string()),
     };
     let denials = DenialLog::telling(move |denial| output.denial(component.as_deref(), denial));
-    ServedPrincipal {
+    Ok(ServedPrincipal {
         http: http_clients(&grants.http, &denials),
+        services: stores.services(&grants.keyvalue, &denials)?,
         grants,
         arguments: [name.to_string()].into(),
         denials,
-    }
+    })
 }
 
 /// What a component may do of what it was granted, where it answers requests.
@@ -181,6 +189,7 @@ pub(crate) struct Alone {
     pub(crate) limits: Limits,
     pub(crate) reuse: Reuse,
     pub(crate) background: Background,
+    pub(crate) stores: Stores,
     pub(crate) output: Output,
 }
 
@@ -189,7 +198,13 @@ impl Alone {
     pub(crate) fn link(&self, name: &Name, path: &Path, program: &Program) -> Result<HttpProgram, Report> {
         self.background.attend(program.engine());
         let serving = weft_runtime::entry::http::Serving {
-            principals: vec![principal(name, self.grants.clone(), Origin::Flags, self.output)],
+            principals: vec![principal(
+                name,
+                self.grants.clone(),
+                Origin::Flags,
+                &self.stores,
+                self.output,
+            )?],
             imports: Imports::Own,
             links: weft_runtime::Links::default(),
             limits: self.limits.clone(),

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) cache: Option<PathBuf>,
     /// File of the key that seals artifacts.
     pub(crate) seal_key: Option<PathBuf>,
+    /// Folder with a folder for each app that keeps data.
+    pub(crate) apps: Option<PathBuf>,
     /// Folder in which running servers say that they are there.
     pub(crate) running: Option<PathBuf>,
 }
@@ -39,6 +41,7 @@ impl Settings {
                 .map(|folder| folder.join("artifacts")),
             seal_key: folder("WEFT_DATA_DIR", "XDG_DATA_HOME", ".local/share")
                 .map(|folder| folder.join("artifact.key")),
+            apps: folder("WEFT_DATA_DIR", "XDG_DATA_HOME", ".local/share").map(|folder| folder.join("apps")),
             running: folder("WEFT_DATA_DIR", "XDG_DATA_HOME", ".local/share")
                 .map(|folder| folder.join("running")),
         }

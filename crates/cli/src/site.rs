@@ -12,7 +12,7 @@ use weft_runtime::{Cells, Imports, Stop};
 use weft_serve::{Settings as FrontSettings, Site};
 
 use crate::app;
-use crate::cells;
+use crate::cells::{self, With};
 use crate::changes;
 use crate::exit_code::Code;
 use crate::flags::CompileArguments;
@@ -21,7 +21,14 @@ use crate::output::Output;
 use crate::report::Report;
 use crate::serving::{self, Loader, Origin, background};
 use crate::settings::Settings;
+use crate::stores::Stores;
 use crate::watch::Watch;
+
+/// What goes on from one version of an app to the next.
+struct Kept {
+    cells: Cells,
+    stores: Stores,
+}
 
 /// Everything that decides how an app is served, beside its manifest.
 #[derive(Debug)]
@@ -70,8 +77,11 @@ impl AppServer<'_> {
             output: *self.output,
             watch: watch.clone(),
         };
-        let mut cells = Cells::default();
-        let site = site(opened.app(), assembled, http, &loader, &background, &mut cells)?;
+        let mut kept = Kept {
+            cells: Cells::default(),
+            stores: Stores::of(opened.app().name.as_str(), self.settings),
+        };
+        let site = site(opened.app(), assembled, http, &loader, &background, &mut kept)?;
         let serving = serving::Serving {
             name: opened.app().name.as_str(),
             served: self.path,
@@ -81,7 +91,7 @@ impl AppServer<'_> {
         };
         let changes = self.watches.then(|| changes::Folder::of(self.path));
         serving::serve(serving, self.settings, &watch, self.output, changes, || {
-            self.reload(http, &loader, &background, &mut cells)
+            self.reload(http, &loader, &background, &mut kept)
         })
     }
 
@@ -91,7 +101,7 @@ impl AppServer<'_> {
         http: &HttpTrigger,
         loader: &Loader,
         background: &Background,
-        cells: &mut Cells,
+        kept: &mut Kept,
     ) -> Result<Site<Answers>, Report> {
         loader.refuse_without_cache()?;
         let opened = app::open(self.path, self.output)?;
@@ -118,7 +128,7 @@ impl AppServer<'_> {
                 .interrupting(root.and_then(cells::interruption))
                 .warm_bytes(&fused.bytes)?;
         }
-        site(opened.app(), &assembled, next, loader, background, cells)
+        site(opened.app(), &assembled, next, loader, background, kept)
     }
 }
 
@@ -136,7 +146,7 @@ fn site(
     http: &HttpTrigger,
     loader: &Loader,
     background: &Background,
-    cells_before: &mut Cells,
+    kept: &mut Kept,
 ) -> Result<Site<Answers>, Report> {
     refuse_what_cannot_be_kept(app)?;
     let mut load = |input: Input, interruption| {
@@ -144,7 +154,11 @@ fn site(
         background.attend(program.engine());
         Ok(program)
     };
-    let cells = cells::link(app, assembled, &mut load, Some(cells_before), loader.output)?;
+    let with = With {
+        stores: &kept.stores,
+        output: loader.output,
+    };
+    let cells = cells::link(app, assembled, &mut load, Some(&kept.cells), with)?;
     let mut programs: Vec<(&Component, HttpProgram)> = Vec::new();
     for (entry, fused) in handlers(assembled) {
         let Some(component) = app.components.get(entry.component) else {
@@ -162,9 +176,15 @@ fn site(
             principals: members
                 .map(|(_, member)| {
                     let grants = serving::served(&member.grants);
-                    serving::principal(&member.name, grants, Origin::Manifest, loader.output)
+                    serving::principal(
+                        &member.name,
+                        grants,
+                        Origin::Manifest,
+                        &kept.stores,
+                        loader.output,
+                    )
                 })
-                .collect(),
+                .collect::<Result<_, _>>()?,
             imports: Imports::Scoped(app::imports(entry, fused).into()),
             links: cells::links_of(&cells, fused),
             limits: app.limits.clone(),
@@ -190,7 +210,7 @@ fn site(
     };
     let answers = http.routes.iter().map(|route| answer(&route.target));
     let answers = answers.collect::<Result<_, _>>()?;
-    *cells_before = cells.clone();
+    kept.cells = cells.clone();
     Ok(Site {
         handler: Answers::new(answers).calling(cells),
         routes: http.routes.clone(),

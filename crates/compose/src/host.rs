@@ -78,8 +78,8 @@ enum Versions {
     P3,
     /// Both.
     Both,
-    /// This release candidate.
-    Exactly(&'static str),
+    /// These drafts, and how they are told.
+    Drafts(&'static [&'static str], &'static str),
 }
 
 /// The last version of WASI 0.2 that the engine knows.
@@ -90,7 +90,7 @@ impl Versions {
         let is_p2 = version.major == 0 && version.minor == 2 && version.patch <= P2_LAST;
         let is_p3 = version.major == 0 && version.minor == 3;
         match self {
-            Self::Exactly(only) => version.to_string() == only,
+            Self::Drafts(drafts, _) => drafts.contains(&version.to_string().as_str()),
             _ if !version.pre.is_empty() => false,
             Self::P2 => is_p2,
             Self::P3 => is_p3,
@@ -103,7 +103,7 @@ impl Versions {
             Self::P2 => "0.2.0 to 0.2.12",
             Self::P3 => "0.3",
             Self::Both => "0.2.0 to 0.2.12 and 0.3",
-            Self::Exactly(only) => only,
+            Self::Drafts(_, told) => told,
         }
     }
 }
@@ -116,6 +116,14 @@ const CLOCK: Need = Need::Grant(GrantKind::Clock);
 const RANDOM: Need = Need::Grant(GrantKind::Random);
 const STDIO: Need = Need::Grant(GrantKind::Stdio);
 const CONFIG: Need = Need::Grant(GrantKind::Config);
+const KEYVALUE: Need = Need::Grant(GrantKind::KeyValue);
+
+const CONFIG_DRAFTS: Versions = Versions::Drafts(
+    &["0.2.0-rc.1", "0.2.0-draft", "0.2.0-draft-2024-09-27"],
+    "0.2.0-rc.1, 0.2.0-draft and 0.2.0-draft-2024-09-27",
+);
+const KEYVALUE_DRAFTS: Versions =
+    Versions::Drafts(&["0.2.0-draft", "0.2.0-draft2"], "0.2.0-draft and 0.2.0-draft2");
 
 /// Every interface that the host offers.
 const OFFERED: &[(&str, Versions, Need)] = &[
@@ -134,7 +142,7 @@ const OFFERED: &[(&str, Versions, Need)] = &[
     ("wasi:clocks/wall-clock", Versions::P2, CLOCK),
     ("wasi:clocks/system-clock", Versions::P3, CLOCK),
     ("wasi:clocks/types", Versions::P3, Need::Nothing),
-    ("wasi:config/store", Versions::Exactly("0.2.0-rc.1"), CONFIG),
+    ("wasi:config/store", CONFIG_DRAFTS, CONFIG),
     ("wasi:filesystem/preopens", Versions::Both, DIRECTORIES),
     ("wasi:filesystem/types", Versions::Both, Need::Nothing),
     ("wasi:http/client", Versions::P3, HTTP),
@@ -143,6 +151,9 @@ const OFFERED: &[(&str, Versions, Need)] = &[
     ("wasi:io/error", Versions::P2, Need::Nothing),
     ("wasi:io/poll", Versions::P2, Need::Nothing),
     ("wasi:io/streams", Versions::P2, Need::Nothing),
+    ("wasi:keyvalue/atomics", KEYVALUE_DRAFTS, KEYVALUE),
+    ("wasi:keyvalue/batch", KEYVALUE_DRAFTS, KEYVALUE),
+    ("wasi:keyvalue/store", KEYVALUE_DRAFTS, KEYVALUE),
     ("wasi:random/insecure", Versions::Both, RANDOM),
     ("wasi:random/insecure-seed", Versions::Both, RANDOM),
     ("wasi:random/random", Versions::Both, RANDOM),
@@ -180,6 +191,7 @@ pub(crate) fn grant_line(kind: GrantKind) -> &'static str {
         GrantKind::Random => "random = \"real\"",
         GrantKind::Stdio => "stdio = \"all\"",
         GrantKind::Config => "config = { key = \"value\" }",
+        GrantKind::KeyValue => "keyvalue = [\"STORE\"]",
     }
 }
 
@@ -194,6 +206,7 @@ pub(crate) fn describe(kind: GrantKind) -> &'static str {
         GrantKind::Random => "randomness",
         GrantKind::Stdio => "standard streams",
         GrantKind::Config => "configuration",
+        GrantKind::KeyValue => "keys and values",
     }
 }
 
@@ -208,6 +221,7 @@ pub(crate) fn same_grants(kind: GrantKind, one: &weft_app::Grants, other: &weft_
         GrantKind::Random => one.random == other.random,
         GrantKind::Stdio => one.stdio == other.stdio,
         GrantKind::Config => one.config == other.config,
+        GrantKind::KeyValue => one.keyvalue == other.keyvalue,
     }
 }
 
@@ -229,6 +243,7 @@ mod tests {
                 Authority::Clocks => GrantKind::Clock,
                 Authority::Random => GrantKind::Random,
                 Authority::Stdio | Authority::Terminal => GrantKind::Stdio,
+                Authority::KeyValue => GrantKind::KeyValue,
                 Authority::Service => GrantKind::Config,
                 Authority::Harmless => {
                     assert_eq!(*need, Need::Nothing, "{path}");

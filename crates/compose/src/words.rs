@@ -10,6 +10,7 @@ pub(crate) fn granted(kind: GrantKind, grants: &Grants) -> Vec<String> {
         GrantKind::Directories => grants.directories.iter().map(directory).collect(),
         GrantKind::Environment => names(&grants.environment.variables),
         GrantKind::Config => names(&grants.config.values),
+        GrantKind::KeyValue => grants.keyvalue.buckets.iter().map(bucket).collect(),
         GrantKind::Network => network(grants),
         GrantKind::Http => grants.http.origins.iter().map(origin).collect(),
         GrantKind::Clock => clock(grants.clock),
@@ -38,6 +39,21 @@ fn directory(grant: &weft_app::grant::DirectoryGrant) -> String {
         Access::ReadWrite => "read and write",
     };
     format!("{} as {} ({access})", grant.host.display(), grant.guest)
+}
+
+fn bucket(grant: &weft_app::grant::BucketGrant) -> String {
+    let access: Vec<&str> = grant.access.words().collect();
+    let mut text = format!(
+        "{} in store {} ({}",
+        grant.name,
+        grant.store.name,
+        access.join(", ")
+    );
+    if !grant.prefix.is_empty() {
+        text.push_str(&format!(", keys below {}", grant.prefix));
+    }
+    text.push(')');
+    text
 }
 
 fn network(grants: &Grants) -> Vec<String> {

@@ -28,6 +28,8 @@ pub enum Authority {
     Stdio,
     /// Finding out whether a standard stream is a terminal.
     Terminal,
+    /// Keys with values that outlive the program.
+    KeyValue,
     /// No power by itself: ending the program, streams, polling, the types of HTTP.
     Harmless,
     /// A service that is no part of these; nothing is known about its power.
@@ -48,6 +50,7 @@ impl Authority {
             Self::Random => "random",
             Self::Stdio => "stdio",
             Self::Terminal => "terminal",
+            Self::KeyValue => "keyvalue",
             Self::Harmless => "harmless",
             Self::Service => "service",
         }
@@ -81,6 +84,7 @@ impl fmt::Display for Authority {
             Self::Random => "randomness",
             Self::Stdio => "standard streams",
             Self::Terminal => "terminal",
+            Self::KeyValue => "keys and values",
             Self::Harmless => "handles without power",
             Self::Service => "services",
         })
@@ -119,6 +123,7 @@ const NAMES: &[&str] = &["--dns NAME"];
 const ORIGIN: &[&str] = &["--http ORIGIN"];
 const CLOCK: &[&str] = &["--clock CLOCK"];
 const RANDOM: &[&str] = &["--random RANDOM"];
+const BUCKET: &[&str] = &["--keyvalue NAME[:ro]=WHERE"];
 const STDIO: &[&str] = &["--stdio STREAMS"];
 
 /// Judges an import of a component by the name of its interface, such as `wasi:cli/stdin@0.2.3`.
@@ -141,6 +146,7 @@ pub(crate) fn of_interface(name: &str) -> Need {
         ("wasi:http", "outgoing-handler" | "client" | "handler") => Need(Authority::OutgoingHttp, ORIGIN),
         ("wasi:http", "types") | ("wasi:io", "error" | "poll" | "streams") => Need(Authority::Harmless, &[]),
         ("wasi:clocks", _) => Need(Authority::Clocks, CLOCK),
+        ("wasi:keyvalue", "store" | "atomics" | "batch") => Need(Authority::KeyValue, BUCKET),
         ("wasi:random", _) => Need(Authority::Random, RANDOM),
         _ => Need(Authority::Service, &[]),
     }

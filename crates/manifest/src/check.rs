@@ -193,7 +193,10 @@ impl Checker<'_> {
         // Kinds of triggers have names of their own, whatever else is called so.
         let elsewhere: Vec<String> = schema::tables_with(key)
             .filter(|table| table.header.starts_with('[') && known.header != keys::TRIGGER.header)
-            .map(|table| table.header.replace("NAME", &component))
+            .map(|table| match table.header {
+                header if header.starts_with("[component.") => header.replace("NAME", &component),
+                header => header.to_owned(),
+            })
             .collect();
         if elsewhere.is_empty() {
             format!("known here: {}", suggest::list(known.names()))

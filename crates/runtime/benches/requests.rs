@@ -70,6 +70,7 @@ fn measure(name: &str, path: &str, profile: Profile, requests_max: u32) -> Resul
             grants: Grants::default().into(),
             arguments: [].into(),
             http: None,
+            services: weft_runtime::Services::default(),
             denials: DenialLog::default(),
         }],
         imports: Imports::Own,

@@ -23,6 +23,7 @@ use crate::network::NetworkPolicy;
 use crate::output::{Channel, CountedOutput, OutputAllowance};
 use crate::repeatable::{SeededRandom, VirtualClock};
 use crate::sampling::Sampler;
+use crate::service::{Service, Services};
 use crate::stop::Stop;
 
 /// Everything that decides what a run may do and spend.
@@ -61,6 +62,8 @@ pub struct PrincipalSetup {
     pub arguments: Arc<[String]>,
     /// Outgoing HTTP; without it every request is denied.
     pub http: Option<Box<dyn WasiHttpHooks>>,
+    /// Interfaces that are implemented outside of this crate.
+    pub services: Services,
     /// Where refusals are noted.
     pub denials: DenialLog,
 }
@@ -83,7 +86,7 @@ impl fmt::Debug for PrincipalSetup {
 }
 
 /// What a store carries for the host functions.
-pub(crate) struct Cell {
+pub struct Cell {
     principals: Vec<Principal>,
     /// Of all principals: a handle is a guest's only where the guest holds it.
     table: ResourceTable,
@@ -95,6 +98,14 @@ pub(crate) struct Cell {
     pub(crate) pressure: Pressure,
     /// The cells that it calls.
     pub(crate) calls: Calls,
+}
+
+impl fmt::Debug for Cell {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Cell")
+            .field("principals", &self.principals.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// One component's side of a cell.
@@ -114,6 +125,7 @@ struct Side {
     allowance: Arc<OutputAllowance>,
     handles_max: usize,
     thread: Thread,
+    services: Services,
 }
 
 pub(crate) struct Wasi {
@@ -170,6 +182,12 @@ impl Cell {
         }
     }
 
+    /// A service of one principal, and the handles of the cell; none where it has no such service.
+    pub fn service<T: Service>(&mut self, principal: usize) -> Option<(&T, &mut ResourceTable)> {
+        let principal = self.principals.get(principal)?;
+        Some((principal.side.services.get()?, &mut self.table))
+    }
+
     pub(crate) fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
     }
@@ -220,6 +238,7 @@ fn build(setup: Setup, pressure: Pressure, lookout: Lookout) -> Result<Cell, Set
         allowance: allowance.clone(),
         handles_max: limits.handles_max,
         thread,
+        services: principal.services.clone(),
     };
     let principals = principals
         .into_iter()

@@ -23,6 +23,7 @@ use crate::entry::http::Pressure;
 use crate::error::SetupError;
 use crate::link::{self, Imports, Linking};
 use crate::program::{Code, Program};
+use crate::service::Services;
 use crate::stop::Stop;
 
 /// A component, linked with what it was granted.
@@ -138,6 +139,7 @@ impl Prepared {
                     grants,
                     arguments,
                     http,
+                    services: Services::default(),
                     denials,
                 }],
                 imports: Imports::Own,

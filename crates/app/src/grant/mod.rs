@@ -6,6 +6,7 @@
 mod clock;
 mod directory;
 mod environment;
+mod keyvalue;
 mod network;
 mod origin;
 mod random;
@@ -14,6 +15,7 @@ mod stdio;
 pub use clock::ClockGrant;
 pub use directory::{Access, DirectoryGrant};
 pub use environment::EnvironmentGrant;
+pub use keyvalue::{BucketAccess, BucketGrant, KeyValueGrant};
 pub use network::{AddressBlock, HostPattern, NetworkGrant, Peer, PortPattern, is_private};
 pub use origin::{HttpGrant, Origin, Scheme};
 pub use random::RandomGrant;
@@ -38,6 +40,8 @@ pub enum GrantKind {
     Stdio,
     /// Configuration values.
     Config,
+    /// Keys with values.
+    KeyValue,
 }
 
 /// Configuration values that a component reads through `wasi:config`.
@@ -69,6 +73,8 @@ pub struct Grants {
     pub stdio: StdioGrant,
     /// Configuration values.
     pub config: ConfigGrant,
+    /// Buckets of keys with values.
+    pub keyvalue: KeyValueGrant,
 }
 
 impl Grants {

@@ -120,6 +120,7 @@ fn principal() -> PrincipalSetup {
         grants: Grants::nothing().into(),
         arguments: [].into(),
         http: None,
+        services: weft_runtime::Services::default(),
         denials: DenialLog::default(),
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod completions;
 pub(crate) mod compose;
+pub(crate) mod data;
 pub(crate) mod graph;
 pub(crate) mod inspect;
 pub(crate) mod man;
@@ -52,6 +53,7 @@ pub(crate) fn run(command: Command, settings: &Settings, output: &Output) -> Res
         Command::Validate(arguments) => validate::run(arguments, output),
         Command::Schema(arguments) => schema::run(arguments, output),
         Command::Cache(arguments) => cache::run(arguments, settings, output),
+        Command::Data(arguments) => data::run(arguments, settings, output),
         Command::Completions(arguments) => completions::run(arguments, output),
         Command::Man(arguments) => man::run(arguments, output),
     }

@@ -20,6 +20,7 @@ use crate::load::{self, LoadOptions};
 use crate::output::Output;
 use crate::report::Report;
 use crate::settings::Settings;
+use crate::stores::Stores;
 use crate::watch::Watch;
 
 const EXAMPLES: &str = "Examples:
@@ -100,9 +101,11 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         log: denials.clone(),
     };
     let fixed_clock = matches!(grants.clock, ClockGrant::Fixed(_));
+    let services = Stores::of(&name, settings).services(&grants.keyvalue, &denials)?;
     let setup = Setup {
         principals: vec![PrincipalSetup {
             http: http_client(&grants.http, &denials),
+            services,
             grants: grants.into(),
             arguments: names.into(),
             denials: denials.clone(),

@@ -19,6 +19,7 @@ use crate::output::Output;
 use crate::report::Report;
 use crate::serving::{self, Alone, Loader, background};
 use crate::settings::Settings;
+use crate::stores::Stores;
 use crate::watch::Watch;
 
 const EXAMPLES: &str = "Examples:
@@ -80,6 +81,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
             limits: arguments.limits.limits(),
             reuse: arguments.serving.reuse(),
             background: background()?,
+            stores: Stores::of(name.as_str(), settings),
             output: *output,
         },
         loader: Loader {

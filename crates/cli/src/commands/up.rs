@@ -14,7 +14,7 @@ use weft_runtime::entry::{self, Observe};
 use weft_runtime::{Concurrency, EngineOptions, Imports, PrincipalSetup, Profile, Setup, Stop, Thread};
 
 use crate::app::{self, AppArguments};
-use crate::cells;
+use crate::cells::{self, With};
 use crate::exit_code::Code;
 use crate::flags::{CompileArguments, ObserveArguments};
 use crate::input::Input;
@@ -24,6 +24,7 @@ use crate::output::Output;
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::site::{self, AppServer};
+use crate::stores::Stores;
 use crate::watch::Watch;
 
 const EXAMPLES: &str = "Examples:
@@ -135,9 +136,14 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
         programs.push(program.clone());
         Ok(program)
     };
-    let linked = cells::link(app, &assembled, &mut load, None, *output)?;
+    let stores = Stores::of(app.name.as_str(), settings);
+    let with = With {
+        stores: &stores,
+        output: *output,
+    };
+    let linked = cells::link(app, &assembled, &mut load, None, with)?;
     let _clock = cells::clock(&programs)?;
-    let (principals, refused) = principals(app, entry, &arguments);
+    let (principals, refused) = principals(app, entry, &arguments, &stores)?;
     let fixed_clock = app
         .components
         .iter()
@@ -247,7 +253,12 @@ fn load_options(run: &Run<'_>, app: &App, entry: &Entry) -> LoadOptions {
 
 /// What every component may do. Only the one that runs gets the arguments: others learn nothing of the command
 /// line but their own names.
-fn principals(app: &App, entry: &Entry, arguments: &[String]) -> (Vec<PrincipalSetup>, Vec<Refused>) {
+fn principals(
+    app: &App,
+    entry: &Entry,
+    arguments: &[String],
+    stores: &Stores,
+) -> Result<(Vec<PrincipalSetup>, Vec<Refused>), Report> {
     let mut principals = Vec::new();
     let mut refused = Vec::new();
     for (index, component) in app::members(app, entry) {
@@ -268,6 +279,7 @@ fn principals(app: &App, entry: &Entry, arguments: &[String]) -> (Vec<PrincipalS
         let denials = DenialLog::default();
         principals.push(PrincipalSetup {
             http: http_client(&component.grants.http, &denials),
+            services: stores.services(&component.grants.keyvalue, &denials)?,
             grants: component.grants.clone().into(),
             arguments: own.into(),
             denials: denials.clone(),
@@ -277,5 +289,5 @@ fn principals(app: &App, entry: &Entry, arguments: &[String]) -> (Vec<PrincipalS
             log: denials,
         });
     }
-    (principals, refused)
+    Ok((principals, refused))
 }

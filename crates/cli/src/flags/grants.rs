@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use weft_app::Grants;
 use weft_app::grant::{
-    Access, AddressBlock, ClockGrant, ConfigGrant, DirectoryGrant, EnvironmentGrant, HostPattern, HttpGrant,
-    NetworkGrant, Origin, Peer, RandomGrant, StdioGrant,
+    Access, AddressBlock, BucketGrant, ClockGrant, ConfigGrant, DirectoryGrant, EnvironmentGrant,
+    HostPattern, HttpGrant, KeyValueGrant, NetworkGrant, Origin, Peer, RandomGrant, StdioGrant,
 };
 
 use crate::report::Report;
@@ -66,6 +66,11 @@ pub(crate) struct GrantArguments {
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_config)]
     config: Vec<(String, String)>,
 
+    /// Let the program open a bucket of `wasi:keyvalue`, kept in a folder, in `memory`, or on a server at
+    /// `redis://HOST`. `:ro` behind the name keeps it from changing anything.
+    #[arg(long, value_name = "NAME[:ro]=WHERE")]
+    keyvalue: Vec<BucketGrant>,
+
     /// Give the program every environment variable of this process, secrets included.
     #[arg(long)]
     dangerously_inherit_env: bool,
@@ -97,6 +102,7 @@ impl GrantArguments {
             random: self.random,
             stdio: self.stdio,
             config: self.config()?,
+            keyvalue: self.keyvalue()?,
         };
         if self.dangerously_inherit_network || self.dangerously_inherit_all {
             let everywhere = ["0.0.0.0/0", "::/0"];
@@ -154,6 +160,20 @@ impl GrantArguments {
             config.values.push((key.clone(), value.clone()));
         }
         Ok(config)
+    }
+
+    fn keyvalue(&self) -> Result<KeyValueGrant, Report> {
+        let mut grant = KeyValueGrant::default();
+        for bucket in &self.keyvalue {
+            if grant.buckets.iter().any(|known| known.name == bucket.name) {
+                return Err(Report::usage(format!(
+                    "`--keyvalue {}=…` is given twice",
+                    bucket.name
+                )));
+            }
+            grant.buckets.push(bucket.clone());
+        }
+        Ok(grant)
     }
 
     fn network(&self) -> NetworkGrant {

@@ -2,7 +2,7 @@
 
 use crate::{run, weft};
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "new",
     "run",
     "serve",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 18] = [
     "validate",
     "schema",
     "cache",
+    "data",
     "completions",
     "man",
 ];

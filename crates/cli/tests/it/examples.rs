@@ -300,8 +300,8 @@ fn sixty_four_mebibytes_flow_over_links_of_0_3_through_components_of_two() {
     assert!(pushed.output == expected, "{} bytes", pushed.output.len());
 }
 
-/// The guestbook on a port of its own, with a book that nobody has written in.
-fn guestbook() -> (Scratch, crate::serve::Served) {
+/// The guestbook in a folder of its own, on a port of its own, with a book that nobody has written in.
+fn guestbook() -> Scratch {
     let scratch = Scratch::new();
     let from = folder("guestbook");
     for file in [
@@ -309,6 +309,12 @@ fn guestbook() -> (Scratch, crate::serve::Served) {
         "Cargo.lock",
         "book/Cargo.toml",
         "book/src/lib.rs",
+        "book/wit/world.wit",
+        "book/wit/deps/keyvalue/atomic.wit",
+        "book/wit/deps/keyvalue/batch.wit",
+        "book/wit/deps/keyvalue/store.wit",
+        "book/wit/deps/keyvalue/watch.wit",
+        "book/wit/deps/keyvalue/world.wit",
         "public/index.html",
         "public/style.css",
         "public/book.js",
@@ -317,30 +323,62 @@ fn guestbook() -> (Scratch, crate::serve::Served) {
     }
     let manifest = fs_err::read_to_string(from.join("weft.toml")).unwrap();
     scratch.file("weft.toml", manifest.replace("127.0.0.1:8080", "127.0.0.1:0"));
-    scratch.folder("entries");
-    let up = crate::with_rust(crate::weft().arg("up").arg(scratch.path()));
-    let served = crate::serve::Served::listening(up.start());
-    (scratch, served)
+    scratch
+}
+
+fn open_guestbook(scratch: &Scratch) -> crate::serve::Served {
+    let up = crate::weft().arg("up").arg(scratch.path());
+    let up = up.env("WEFT_DATA_DIR", scratch.path().join("own"));
+    crate::serve::Served::listening(crate::with_rust(up).start())
+}
+
+fn sign(served: &crate::serve::Served, text: &str) -> u16 {
+    let request = format!(
+        "POST /api/entries HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
+        text.len()
+    );
+    served.send(&request).status
 }
 
 #[test]
 fn a_guestbook_keeps_what_visitors_write() {
-    let (scratch, served) = guestbook();
+    let scratch = guestbook();
+    let served = open_guestbook(&scratch);
     assert!(served.get("/").body.contains("<h1>Guestbook</h1>"));
     assert_eq!(served.get("/api/entries").body, "");
-    let sign = |text: &str| {
-        served.send(&format!(
-            "POST /api/entries HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
-            text.len()
-        ))
-    };
-    assert_eq!(sign("  Ada was\nhere ").status, 201);
-    assert_eq!(sign(" \n").status, 400);
-    assert_eq!(sign(&"x".repeat(20_000)).status, 413);
+    assert_eq!(sign(&served, "  Ada was\nhere "), 201);
+    assert_eq!(sign(&served, " \n"), 400);
+    assert_eq!(sign(&served, &"x".repeat(20_000)), 413);
     assert!(served.get("/api/entries").body.contains("Ada was here\n"));
-    assert_eq!(scratch.read("entries/entries.txt"), "Ada was here\n");
     assert_eq!(served.get("/../weft.toml").status, 404);
     served.end().with_code(0);
+    assert!(scratch.path().join("own/apps/guestbook/stores/entries").is_dir());
+    let served = open_guestbook(&scratch);
+    assert_eq!(sign(&served, "Grace too"), 201);
+    assert!(
+        served
+            .get("/api/entries")
+            .body
+            .contains("Ada was here\nGrace too\n")
+    );
+    served.end().with_code(0);
+}
+
+#[test]
+fn one_line_moves_the_guestbook_to_redis() {
+    let Some(server) = weft_testing::redis::Redis::start() else {
+        return;
+    };
+    let scratch = guestbook();
+    let line = format!("[store.entries]\nurl = \"{}\"\n", server.address());
+    let manifest = scratch.read("weft.toml");
+    assert!(manifest.contains("[store.entries]\n"));
+    scratch.file("weft.toml", manifest.replace("[store.entries]\n", &line));
+    let served = open_guestbook(&scratch);
+    assert_eq!(sign(&served, "Ada was here"), 201);
+    assert!(served.get("/api/entries").body.contains("Ada was here\n"));
+    served.end().with_code(0);
+    assert!(!scratch.path().join("own/apps").exists());
 }
 
 /// The example whose library has mistakes, its link in this mode.
@@ -422,11 +460,10 @@ fn a_browser_shows_the_guestbook_and_entries_only_as_text() {
         eprintln!("skipped: there is no Chromium to look with");
         return;
     };
-    let (scratch, served) = guestbook();
-    scratch.file(
-        "entries/entries.txt",
-        "Ada was here\n<b onclick=alert(1)>Mallory</b>\n",
-    );
+    let scratch = guestbook();
+    let served = open_guestbook(&scratch);
+    assert_eq!(sign(&served, "Ada was here"), 201);
+    assert_eq!(sign(&served, "<b onclick=alert(1)>Mallory</b>"), 201);
     let profile = scratch.folder("profile");
     let page = std::process::Command::new(browser)
         .args([

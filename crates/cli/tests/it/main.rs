@@ -20,6 +20,7 @@ mod http_apps;
 mod invoke;
 mod isolated;
 mod joined;
+mod keyvalue;
 mod kinds;
 mod languages;
 mod limits;

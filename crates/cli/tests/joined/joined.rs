@@ -179,6 +179,7 @@ fn principal(component: &Component) -> PrincipalSetup {
         grants: component.grants.clone().into(),
         arguments: [component.name.to_string()].into(),
         http: None,
+        services: weft_runtime::Services::default(),
         denials: DenialLog::default(),
     }
 }

@@ -42,6 +42,7 @@ impl Lowering<'_> {
             random: self.one(table, "random").unwrap_or(nothing.random),
             stdio: self.stdio(table).unwrap_or(nothing.stdio),
             config: self.config(table),
+            keyvalue: self.keyvalue(table),
         };
         (grants, granted)
     }

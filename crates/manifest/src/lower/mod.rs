@@ -11,12 +11,14 @@ mod http;
 mod limits;
 mod links;
 mod source;
+mod stores;
 mod trigger;
 mod values;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use weft_app::store::Store;
 use weft_app::{App, Component, Name};
 
 use crate::bounds::COMPONENTS_MAX;
@@ -31,6 +33,8 @@ struct Lowering<'a> {
     problems: &'a mut Problems,
     /// The components of the app and where they are declared, those with something wrong in them included.
     names: BTreeMap<Name, Range<usize>>,
+    /// The stores of the app.
+    stores: BTreeMap<Name, Store>,
 }
 
 /// The app that the tree describes.
@@ -39,7 +43,9 @@ pub(crate) fn app(root: &Table, context: &Context<'_>, problems: &mut Problems) 
         context,
         problems,
         names: BTreeMap::new(),
+        stores: BTreeMap::new(),
     };
+    lowering.declare_stores(root);
     let tables = lowering.component_tables(root);
     let components: Vec<Component> = tables
         .into_iter()

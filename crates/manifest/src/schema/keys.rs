@@ -17,12 +17,14 @@ pub(crate) const TABLES: &[&Table] = &[
     &COMPONENT,
     &SOURCE,
     &GRANTS,
+    &BUCKET,
     &LIMITS,
     &LINK,
     &ON_FAILURE,
     &FUNCTION,
     &CELL,
     &REUSE,
+    &STORE,
     &APP_LIMITS,
     &TRIGGER,
     &COMMAND,
@@ -128,6 +130,18 @@ pub(crate) const MANIFEST: Table = Table {
             presence: Required,
             doc: "The components, each under a name of its own; at least one.\nA name is lower-case letters, digits and single hyphens, each word beginning with a letter.",
             example: "[component.main]\nsource = \"main.wasm\"",
+        },
+        Key {
+            name: "store",
+            kind: Kind::Map(&Map {
+                key: "NAME",
+                key_pattern: Some(NAME_PATTERN),
+                value: Kind::Table(&STORE),
+                entries_max: COMPONENTS_MAX,
+            }),
+            presence: Default("no store"),
+            doc: "Where components keep keys with values, each store under a name of its own.",
+            example: "[store.carts]\ndurability = \"fast\"",
         },
         Key {
             name: "limits",
@@ -421,6 +435,21 @@ pub(crate) const GRANTS: Table = Table {
             doc: "Values that it reads through `wasi:config`.",
             example: "config = { greeting = \"hello\" }",
         },
+        Key {
+            name: "keyvalue",
+            kind: Kind::Either(&[
+                Kind::List(&NAME),
+                Kind::Map(&Map {
+                    key: "BUCKET",
+                    key_pattern: None,
+                    value: Kind::Either(&[NAME, Kind::Table(&BUCKET)]),
+                    entries_max: ENTRIES_MAX,
+                }),
+            ]),
+            presence: Default("no bucket"),
+            doc: "Buckets that it may open through `wasi:keyvalue`, and the stores that they are in ([services](services.md)).\nA list gives whole stores under their own names; a table gives each bucket the name that the component opens it by.",
+            example: "keyvalue = [\"carts\"]",
+        },
     ],
 };
 
@@ -439,7 +468,151 @@ pub(crate) const GRANT_KINDS: &[(&str, GrantKind)] = &[
     ("random", GrantKind::Random),
     ("stdio", GrantKind::Stdio),
     ("config", GrantKind::Config),
+    ("keyvalue", GrantKind::KeyValue),
 ];
+
+pub(crate) const BUCKET: Table = Table {
+    header: "[component.NAME.grants.keyvalue.BUCKET]",
+    doc: "One bucket, as one component sees it.\n`BUCKET = \"STORE\"` is the whole of a store.",
+    keys: &[
+        Key {
+            name: "store",
+            kind: NAME,
+            presence: Required,
+            doc: "The store that it is in, a `[store.NAME]` of the manifest.",
+            example: "store = \"orders\"",
+        },
+        Key {
+            name: "access",
+            kind: Kind::List(&Kind::Choice(&[
+                Choice {
+                    word: "read",
+                    doc: "see values, and whether keys are there",
+                },
+                Choice {
+                    word: "write",
+                    doc: "set and remove entries",
+                },
+                Choice {
+                    word: "list",
+                    doc: "see which keys there are",
+                },
+            ])),
+            presence: Default("all three"),
+            doc: "What it may do.\nCounting up and comparing before a swap need `read` and `write`.",
+            example: "access = [\"read\", \"list\"]",
+        },
+        Key {
+            name: "prefix",
+            kind: TEXT,
+            presence: Default("none: the whole store"),
+            doc: "Stands before every key of the component in the store, without its knowing: it sees, lists and reaches nothing else.",
+            example: "prefix = \"prices/\"",
+        },
+        Key {
+            name: "value-size",
+            kind: SIZE,
+            presence: Default("what every store takes, `\"16MiB\"`"),
+            doc: "The largest value that it may write.",
+            example: "value-size = \"64KiB\"",
+        },
+        Key {
+            name: "rate",
+            kind: Kind::Whole,
+            presence: Default("no bound"),
+            doc: "Calls that it may make in a second, on average; as many at once.",
+            example: "rate = 1000",
+        },
+    ],
+};
+
+pub(crate) const STORE: Table = Table {
+    header: "[store.NAME]",
+    doc: "A place for keys with values, for components that are granted a bucket in it ([services](services.md)).",
+    keys: &[
+        Key {
+            name: "backend",
+            kind: Kind::Choice(&[
+                Choice {
+                    word: "embedded",
+                    doc: "in a folder of this machine",
+                },
+                Choice {
+                    word: "memory",
+                    doc: "in the memory of the process, and gone with it",
+                },
+                Choice {
+                    word: "redis",
+                    doc: "on a Redis server",
+                },
+            ]),
+            presence: Default("`\"embedded\"`, or `\"redis\"` where there is a `url`"),
+            doc: "Where its entries are.",
+            example: "backend = \"redis\"",
+        },
+        Key {
+            name: "path",
+            kind: PATH,
+            presence: Default("a folder below Weft's own, by the names of the app and of the store"),
+            doc: "The folder of an embedded store, which Weft makes and alone writes to.",
+            example: "path = \"data/carts\"",
+        },
+        Key {
+            name: "durability",
+            kind: Kind::Choice(&[
+                Choice {
+                    word: "sync",
+                    doc: "the machine losing power",
+                },
+                Choice {
+                    word: "fast",
+                    doc: "the process being killed",
+                },
+            ]),
+            presence: Default("`\"sync\"`"),
+            doc: "What an acknowledged write to an embedded store survives.",
+            example: "durability = \"fast\"",
+        },
+        Key {
+            name: "size",
+            kind: SIZE,
+            presence: Default("`\"1GiB\"`"),
+            doc: "Bytes that keys and values of an embedded store, or one in memory, may have together.",
+            example: "size = \"100MiB\"",
+        },
+        Key {
+            name: "url",
+            kind: Kind::Text(Form {
+                name: "redis://HOST[:PORT][/DATABASE]",
+                pattern: Some("^redis://."),
+            }),
+            presence: Default("`url-variable`, one of the two for a server"),
+            doc: "Where the server is.",
+            example: "url = \"redis://127.0.0.1:6379\"",
+        },
+        Key {
+            name: "url-variable",
+            kind: TEXT,
+            presence: Default("`url`"),
+            doc: "The environment variable of Weft that says where the server is, for addresses with a password.",
+            example: "url-variable = \"CARTS_REDIS_URL\"",
+        },
+        Key {
+            name: "prefix",
+            kind: TEXT,
+            presence: Default("`\"APP:NAME:\"`"),
+            doc: "Stands before every key on a server, so that stores and other programs do not meet.",
+            example: "prefix = \"\"",
+        },
+        Key {
+            name: "timeout",
+            kind: TIME,
+            presence: Default("`\"1s\"`"),
+            doc: "How long one call to a server may take.",
+            example: "timeout = \"200ms\"",
+        },
+    ],
+};
 
 pub(crate) const LIMITS: Table = Table {
     header: "[component.NAME.limits]",

@@ -95,6 +95,24 @@ fn place(section: &str, example: &str) -> String {
             };
             format!("{main}{header}\n{lifetime}{example}")
         }
+        "[component.NAME.grants]" if example.starts_with("keyvalue") => {
+            format!("{main}{header}\n{example}[store.carts]\n")
+        }
+        "[component.NAME.grants.keyvalue.BUCKET]" => {
+            let store = if example.starts_with("store") {
+                ""
+            } else {
+                "store = \"orders\"\n"
+            };
+            format!("{main}{header}\n{store}{example}[store.orders]\n")
+        }
+        "[store.NAME]"
+            if ["backend", "prefix", "timeout"]
+                .iter()
+                .any(|key| example.starts_with(key)) =>
+        {
+            format!("{main}{header}\nurl = \"redis://127.0.0.1\"\n{example}")
+        }
         "[trigger]" => format!("{main}{example}"),
         "[trigger.command]" if !example.starts_with("component") => {
             format!("{main}{header}\ncomponent = \"main\"\n{example}")

@@ -34,7 +34,11 @@ pub(crate) fn read(text: &str) -> Result<Manifest, Vec<Diagnostic>> {
     let context = Context {
         folder: PathBuf::from("/apps/shop"),
         default_name: name_of_folder("shop"),
-        variable: &|name| (name == "HOME").then(|| "/home/user".to_owned()),
+        variable: &|name| match name {
+            "HOME" => Some("/home/user".to_owned()),
+            "CARTS_REDIS_URL" => Some("redis://:secret@127.0.0.1".to_owned()),
+            _ => None,
+        },
     };
     parse(text, &context)
 }
@@ -179,6 +183,7 @@ fn show_component(out: &mut String, component: &Component) {
         random,
         stdio,
         config,
+        keyvalue,
     } = grants;
     let mut line = |what: &str, is_given: bool, value: &dyn std::fmt::Debug| {
         if is_given {
@@ -197,6 +202,9 @@ fn show_component(out: &mut String, component: &Component) {
     line("random", *random != nothing.random, random);
     line("stdio", *stdio != nothing.stdio, stdio);
     line("config", *config != nothing.config, config);
+    for bucket in &keyvalue.buckets {
+        line("bucket", true, bucket);
+    }
     line("limits", *limits != ComponentLimits::default(), limits);
     for link in links {
         line("link", true, link);

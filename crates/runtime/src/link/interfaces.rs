@@ -20,6 +20,7 @@ use super::slot::Slot;
 use crate::cell::Cell;
 use crate::engine::Concurrency;
 use crate::network::host;
+use crate::service::ServiceInterface;
 
 /// Registers one interface in an instance of the linker.
 pub(super) type Register = fn(&mut LinkerInstance<'_, Cell>, &Slot) -> wasmtime::Result<()>;
@@ -37,7 +38,28 @@ pub(super) enum Release {
 pub(super) struct Provided {
     pub(super) path: &'static str,
     pub(super) release: Release,
-    pub(super) register: Register,
+    by: By,
+}
+
+/// Who registers an interface.
+enum By {
+    Us(Register),
+    Service(fn(&mut LinkerInstance<'_, Cell>, usize) -> wasmtime::Result<()>),
+}
+
+impl Provided {
+    /// Registers the interface for a principal, whose slot and number are given.
+    pub(super) fn register(
+        &self,
+        instance: &mut LinkerInstance<'_, Cell>,
+        slot: &Slot,
+        principal: usize,
+    ) -> wasmtime::Result<()> {
+        match self.by {
+            By::Us(register) => register(instance, slot),
+            By::Service(register) => register(instance, principal),
+        }
+    }
 }
 
 /// The kind of the table itself, for interfaces that work on nothing but handles.
@@ -48,13 +70,24 @@ impl HasData for Table {
 }
 
 /// Finds what provides an import of this name. Pre-releases are other interfaces under the same name.
-pub(super) fn find(import: &str, concurrency: Concurrency) -> Option<Provided> {
+pub(super) fn find(
+    import: &str,
+    concurrency: Concurrency,
+    services: &[&'static ServiceInterface],
+) -> Option<Provided> {
+    if let Some(service) = services.iter().find(|service| service.name == import) {
+        return Some(Provided {
+            path: service.name,
+            release: Release::Draft,
+            by: By::Service(service.register),
+        });
+    }
     let (path, version) = import.split_once('@')?;
     if config::is_name(path) {
         return Some(Provided {
             path: "wasi:config",
             release: Release::Draft,
-            register: config::add_to_instance,
+            by: By::Us(config::add_to_instance),
         });
     }
     let (release, table) = match version {
@@ -69,7 +102,7 @@ pub(super) fn find(import: &str, concurrency: Concurrency) -> Option<Provided> {
         .map(|&(path, register)| Provided {
             path,
             release,
-            register,
+            by: By::Us(register),
         })
 }
 

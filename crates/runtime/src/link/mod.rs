@@ -25,6 +25,7 @@ use crate::bridge::{LinkFunctions, Links};
 use crate::cell::{Cell, PrincipalSetup, Setup};
 use crate::engine::Engine;
 use crate::error::SetupError;
+use crate::service::ServiceInterface;
 pub(crate) use modules::modules;
 pub(crate) use refusal::DenyHttp;
 use refusal::Refusals;
@@ -62,6 +63,8 @@ pub(crate) struct Linking {
     links: Links,
     /// What each principal is refused, by its number.
     refusals: Vec<Refusals>,
+    /// What is implemented outside of this crate. Principals differ in what they may do with it, not in what there is.
+    services: Vec<&'static ServiceInterface>,
 }
 
 impl Linking {
@@ -71,6 +74,11 @@ impl Linking {
             imports: setup.imports.clone(),
             links: setup.links.clone(),
             refusals: setup.principals.iter().map(refusals).collect(),
+            services: setup
+                .principals
+                .first()
+                .map(|principal| principal.services.interfaces().collect())
+                .unwrap_or_default(),
         }
     }
 
@@ -80,6 +88,7 @@ impl Linking {
             imports: Imports::Own,
             links: Links::default(),
             refusals: vec![Refusals::of(grants)],
+            services: Vec::new(),
         }
     }
 
@@ -133,7 +142,7 @@ pub(crate) fn components(
     for (name, item) in ty.imports(engine.wasmtime()) {
         if let Some(link) = links.find(name) {
             linked.push((link, item.ty));
-        } else if let Some(found) = Found::new(engine, &linking.imports, name) {
+        } else if let Some(found) = Found::new(engine, linking, name) {
             wanted.push((name, item.ty, found));
         } else if !holds_only_types(&item.ty, engine.wasmtime()) {
             missing.push(name.to_owned());
@@ -179,18 +188,19 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn new(engine: &Engine, imports: &'a Imports, name: &'a str) -> Option<Self> {
+    fn new(engine: &Engine, linking: &'a Linking, name: &'a str) -> Option<Self> {
         let concurrency = engine.profile().concurrency();
-        match imports {
+        let find = |interface| interfaces::find(interface, concurrency, &linking.services);
+        match &linking.imports {
             Imports::Own => Some(Self {
                 interface: name,
-                provided: Some(interfaces::find(name, concurrency)?),
+                provided: Some(find(name)?),
                 principal: 0,
                 granted: true,
             }),
             Imports::Scoped(scoped) => {
                 let import = scoped.iter().find(|import| import.name == name)?;
-                let provided = interfaces::find(&import.interface, concurrency);
+                let provided = find(&import.interface);
                 (provided.is_some() || !import.granted).then_some(Self {
                     interface: &import.interface,
                     provided,
@@ -214,7 +224,7 @@ impl<'a> Found<'a> {
         linker.allow_shadowing(true);
         let mut instance = linker.instance(name)?;
         if let Some(provided) = &self.provided {
-            (provided.register)(&mut instance, slot)?;
+            provided.register(&mut instance, slot, self.principal)?;
             correction::correct(&mut instance, provided)?;
             let refused = linking.refusals_of(self.principal);
             refusal::refuse(&mut instance, provided, self.principal, refused)?;

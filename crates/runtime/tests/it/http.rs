@@ -30,6 +30,7 @@ fn serving(reuse: Reuse) -> Serving {
             grants: Grants::default().into(),
             arguments: ["web".to_owned()].into(),
             http: None,
+            services: weft_runtime::Services::default(),
             denials: DenialLog::default(),
         }],
         imports: Imports::Own,

@@ -187,6 +187,7 @@ fn setup(stop: Stop) -> Setup {
         grants: Grants::default().into(),
         arguments: [].into(),
         http: None,
+        services: weft_runtime::Services::default(),
         denials: Default::default(),
     };
     Setup {

@@ -140,6 +140,8 @@ const RUST: &[(&str, &str, Target)] = &[
     ("time_teller.p1", "time_teller", Target::Preview1),
     ("http_client", "http_client", Target::Preview2),
     ("http_client_p3", "http_client_p3", Target::Preview2),
+    ("keyvalue", "keyvalue", Target::Preview2),
+    ("keyvalue_draft", "keyvalue_draft", Target::Preview2),
     ("values", "values", Target::Preview2),
     ("values_p3", "values_p3", Target::Preview2),
     ("web", "web", Target::Preview2),

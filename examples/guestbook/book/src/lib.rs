@@ -1,21 +1,24 @@
 //! Keeps the entries of a guestbook: `GET` gives them all, `POST` adds the text of its body.
 //!
-//! Every request has an instance of its own, so what is kept is in a file: one line for each entry, appended in one
-//! piece. The file grows to one mebibyte and no further.
+//! Every request has an instance of its own, so what is kept is in a bucket: under `count` how many entries there are,
+//! and each entry under its number. The book has room for ten thousand.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-
+use wasi::keyvalue::store::{self, Bucket, Error};
+use wasi::keyvalue::{atomics, batch};
 use wasip2::http::types::{
     Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 use wasip2::io::streams::StreamError;
 
+wit_bindgen::generate!({ world: "book", path: "wit", generate_all });
+
 struct Book;
 wasip2::http::proxy::export!(Book);
 
-const FILE: &str = "/entries/entries.txt";
-const FILE_BYTES_MAX: u64 = 1 << 20;
+const BUCKET: &str = "entries";
+const COUNT: &str = "count";
+const ENTRIES_MAX: i64 = 10_000;
+const ENTRIES_SHOWN: i64 = 500;
 const ENTRY_BYTES_MAX: usize = 2000;
 
 impl wasip2::exports::http::incoming_handler::Guest for Book {
@@ -28,14 +31,52 @@ impl wasip2::exports::http::incoming_handler::Guest for Book {
                 };
                 answer(out, status, &text);
             }
-            _ => answer(out, 200, &all()),
+            _ => match all() {
+                Ok(entries) => answer(out, 200, &entries),
+                Err(error) => answer(out, 500, &explain(&error)),
+            },
         }
     }
 }
 
-fn all() -> String {
-    // No file yet: nobody has written anything.
-    std::fs::read_to_string(FILE).unwrap_or_default()
+fn key(number: i64) -> String {
+    format!("entry/{number}")
+}
+
+/// The last entries, one in a line, the oldest first.
+fn all() -> Result<String, Error> {
+    let bucket = store::open(BUCKET)?;
+    let count = count(&bucket)?;
+    let keys: Vec<String> = (1.max(count - ENTRIES_SHOWN + 1)..=count).map(key).collect();
+    let mut text = String::new();
+    // One that is being written has its number already, and is not there yet.
+    for (_, entry) in batch::get_many(&bucket, &keys)?.into_iter().flatten() {
+        text.push_str(&String::from_utf8_lossy(&entry));
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn count(bucket: &Bucket) -> Result<i64, Error> {
+    let digits = bucket.get(COUNT)?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&digits).parse().unwrap_or(0))
+}
+
+fn keep(line: &str) -> Result<bool, Error> {
+    let bucket = store::open(BUCKET)?;
+    if count(&bucket)? >= ENTRIES_MAX {
+        return Ok(false);
+    }
+    let number = atomics::increment(&bucket, COUNT, 1)?;
+    bucket.set(&key(number), line.as_bytes())?;
+    Ok(true)
+}
+
+fn explain(error: &Error) -> String {
+    match error {
+        Error::NoSuchStore | Error::AccessDenied => "the book may not open its bucket".to_owned(),
+        Error::Other(why) => format!("the book cannot be opened: {why}"),
+    }
 }
 
 fn add(text: &str) -> Result<(), String> {
@@ -46,12 +87,11 @@ fn add(text: &str) -> Result<(), String> {
     if line.len() > ENTRY_BYTES_MAX {
         return Err(format!("an entry has at most {ENTRY_BYTES_MAX} bytes"));
     }
-    if std::fs::metadata(FILE).is_ok_and(|file| file.len() > FILE_BYTES_MAX) {
-        return Err("the book is full".to_owned());
+    match keep(&line) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err("the book is full".to_owned()),
+        Err(error) => Err(explain(&error)),
     }
-    let file = OpenOptions::new().create(true).append(true).open(FILE);
-    let written = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
-    written.map_err(|error| format!("the entry cannot be kept: {error}"))
 }
 
 fn read(request: &IncomingRequest) -> Result<String, String> {

@@ -40,6 +40,7 @@ use crate::engine::{Concurrency, Engine};
 use crate::link::{Imports, Linking};
 use crate::prepared::{self, PrepareError};
 use crate::program::{Code, Program};
+use crate::service::Services;
 use crate::stop::Stop;
 
 pub use body::{BodyError, GuestBody};
@@ -82,6 +83,8 @@ pub struct ServedPrincipal {
     pub arguments: Arc<[String]>,
     /// Outgoing HTTP; without it every request is denied.
     pub http: Option<HttpClients>,
+    /// Interfaces that are implemented outside of this crate, shared by all instances.
+    pub services: Services,
     /// Where refusals are noted.
     pub denials: DenialLog,
 }
@@ -116,6 +119,7 @@ impl ServedPrincipal {
             grants: self.grants.clone(),
             arguments: self.arguments.clone(),
             http: self.http.as_ref().map(|make| make()),
+            services: self.services.clone(),
             denials: self.denials.clone(),
         }
     }

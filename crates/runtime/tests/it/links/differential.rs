@@ -595,6 +595,7 @@ impl Joined {
                 grants: own.grants,
                 arguments: own.arguments,
                 http: None,
+                services: weft_runtime::Services::default(),
                 denials: own.denials,
             }],
             imports: Imports::Scoped([].into()),

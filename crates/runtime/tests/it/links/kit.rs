@@ -156,6 +156,7 @@ pub(crate) fn principal() -> ServedPrincipal {
         grants: Grants::nothing().into(),
         arguments: [].into(),
         http: None,
+        services: weft_runtime::Services::default(),
         denials: DenialLog::default(),
     }
 }
@@ -214,6 +215,7 @@ impl Linked {
                 grants: own.grants,
                 arguments: own.arguments,
                 http: None,
+                services: weft_runtime::Services::default(),
                 denials: own.denials,
             }],
             imports: Imports::Scoped([].into()),

@@ -1,16 +1,13 @@
 //! Every backend, ready for a test.
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use weft_stores::keyvalue::memory::Memory;
 use weft_stores::keyvalue::redis::{self, Redis};
 use weft_stores::keyvalue::sqlite::{self, Sqlite};
 use weft_stores::keyvalue::{Durability, Store};
 use weft_testing::Scratch;
+use weft_testing::redis::Redis as RedisServer;
 
 /// A store, and what has to live as long as it does.
 pub(crate) struct Backend {
@@ -75,106 +72,4 @@ fn redis() -> Option<Backend> {
         _scratch: None,
         _server: Some(server),
     })
-}
-
-/// A server of our own, gone with the value.
-pub(crate) struct RedisServer {
-    child: Child,
-    port: u16,
-    folder: Scratch,
-}
-
-impl RedisServer {
-    /// None, and a loud word, where there is no `redis-server`.
-    pub(crate) fn start() -> Option<Self> {
-        let Some(program) = find("redis-server") else {
-            eprintln!("SKIPPED: no `redis-server` found; `apt-get install redis-server` has one");
-            return None;
-        };
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let folder = Scratch::new();
-        let child = launch(&program, port, folder.path());
-        Some(Self { child, port, folder })
-    }
-
-    pub(crate) fn address(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// Kills it, as a machine would be lost.
-    pub(crate) fn stop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Stops it where it stands: connections stay, and nobody answers.
-    pub(crate) fn freeze(&self) {
-        self.signal("-STOP");
-    }
-
-    pub(crate) fn thaw(&self) {
-        self.signal("-CONT");
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &id])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-
-    /// Starts it again on the same port.
-    pub(crate) fn start_again(&mut self) {
-        self.child = launch(&find("redis-server").unwrap(), self.port, self.folder.path());
-    }
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn launch(program: &Path, port: u16, folder: &Path) -> Child {
-    let child = Command::new(program)
-        .args([
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ])
-        .arg("--dir")
-        .arg(folder)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let begun = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(10),
-            "`redis-server` does not listen"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child
-}
-
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
 }

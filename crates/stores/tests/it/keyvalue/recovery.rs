@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use weft_stores::keyvalue::redis::{Options, Redis};
 use weft_stores::keyvalue::{Change, Error, Store};
 
-use super::backends::RedisServer;
+use weft_testing::redis::Redis as RedisServer;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 

@@ -1,0 +1,132 @@
+//! Stores: where an app keeps keys with values, as it is declared.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::Name;
+
+/// A store that an app declares, or a flag does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Store {
+    /// Its name, which tells it from the other stores of the app.
+    pub name: Name,
+    /// Where its entries are.
+    pub backend: StoreBackend,
+}
+
+/// Where the entries of a store are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum StoreBackend {
+    /// In the memory of the process: gone with it.
+    Memory {
+        /// Bytes that keys and values may have together.
+        bytes_max: u64,
+    },
+    /// In a folder of this machine.
+    Embedded {
+        /// The folder; none for the one that Weft chooses by the names of the app and of the store.
+        folder: Option<PathBuf>,
+        /// What an acknowledged write survives.
+        durability: Durability,
+        /// Bytes that keys and values may have together.
+        bytes_max: u64,
+    },
+    /// On a Redis server.
+    Redis {
+        /// Where the server is, and with which password it is entered.
+        address: StoreAddress,
+        /// What stands before every key on the server; none for the names of the app and of the store.
+        prefix: Option<String>,
+        /// How long one call may take.
+        timeout: Duration,
+    },
+}
+
+impl StoreBackend {
+    /// Bytes of keys and values where nothing else is said: 1 GiB.
+    pub const BYTES_MAX: u64 = 1 << 30;
+    /// How long one call to a server may take where nothing else is said.
+    pub const TIMEOUT: Duration = Duration::from_secs(1);
+
+    /// A folder that Weft chooses, and nothing lost with the power.
+    #[must_use]
+    pub fn embedded(folder: Option<PathBuf>) -> Self {
+        Self::Embedded {
+            folder,
+            durability: Durability::Sync,
+            bytes_max: Self::BYTES_MAX,
+        }
+    }
+
+    /// The word for it in manifests.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Memory { .. } => "memory",
+            Self::Embedded { .. } => "embedded",
+            Self::Redis { .. } => "redis",
+        }
+    }
+}
+
+/// Where `--keyvalue NAME=WHERE` puts a store: `memory`, `redis://HOST[:PORT]`, or a folder.
+impl FromStr for StoreBackend {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "memory" => Self::Memory {
+                bytes_max: Self::BYTES_MAX,
+            },
+            address if address.starts_with("redis://") => Self::Redis {
+                address: StoreAddress(address.to_owned()),
+                prefix: Some(String::new()),
+                timeout: Self::TIMEOUT,
+            },
+            folder => Self::embedded(Some(PathBuf::from(folder))),
+        })
+    }
+}
+
+/// The address of a server, which may hold a password and so is never shown as a whole.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct StoreAddress(pub String);
+
+impl fmt::Debug for StoreAddress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
+        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        write!(out, "{scheme}://{place}")
+    }
+}
+
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Durability {
+    /// The machine losing power.
+    #[default]
+    Sync,
+    /// The process being killed.
+    Fast,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_memory_a_server_or_a_folder() {
+        let read = |text: &str| text.parse::<StoreBackend>().unwrap();
+        assert_eq!(read("memory").word(), "memory");
+        assert_eq!(read("redis://127.0.0.1").word(), "redis");
+        assert_eq!(read("./data"), StoreBackend::embedded(Some("./data".into())));
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let address = StoreAddress("redis://me:secret@db:6379/0".to_owned());
+        assert_eq!(format!("{address:?}"), "redis://db:6379/0");
+    }
+}

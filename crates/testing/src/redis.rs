@@ -1,0 +1,119 @@
+//! A Redis server for a test: on a port of its own, with a folder of its own, gone when the value goes.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::Scratch;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Redis {
+    program: PathBuf,
+    child: Child,
+    port: u16,
+    folder: Scratch,
+}
+
+impl Redis {
+    /// Starts one. None, and a loud word, where there is no `redis-server`.
+    ///
+    /// # Panics
+    ///
+    /// Like all methods: with the reason, where the server does not do what it should.
+    #[must_use]
+    pub fn start() -> Option<Self> {
+        let Some(program) = find("redis-server") else {
+            say_skipped();
+            return None;
+        };
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| listener.local_addr())
+            .unwrap_or_else(|error| panic!("no port to be had: {error}"))
+            .port();
+        let folder = Scratch::new();
+        Some(Self {
+            child: launch(&program, port, folder.path()),
+            program,
+            port,
+            folder,
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it, as a machine would be lost.
+    pub fn stop(&mut self) {
+        let stopped = self.child.kill().and_then(|()| self.child.wait());
+        stopped.unwrap_or_else(|error| panic!("cannot stop `redis-server`: {error}"));
+    }
+
+    /// Starts it again on the same port, with nothing in it.
+    pub fn start_again(&mut self) {
+        self.child = launch(&self.program, self.port, self.folder.path());
+    }
+
+    /// Stops it where it stands: connections stay, and nobody answers.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal)
+            .unwrap_or_else(|error| panic!("cannot signal `redis-server`: {error}"));
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // One that has ended already has nothing left to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn launch(program: &Path, port: u16, folder: &Path) -> Child {
+    let child = Command::new(program)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--save", "", "--appendonly", "no", "--dir"])
+        .arg(folder)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start `redis-server`: {error}"));
+    let begun = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "`redis-server` does not listen"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that is left out should not be overlooked"
+)]
+fn say_skipped() {
+    eprintln!("SKIPPED: there is no `redis-server`; `apt-get install redis-server` has one");
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}

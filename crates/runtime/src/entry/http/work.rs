@@ -96,7 +96,7 @@ impl Work {
             let before = self.pressure.count();
             if let Poll::Ready(done) = guest.as_mut().poll(cx) {
                 self.place = Place::Done;
-                if done.is_err() {
+                if done.as_ref().is_err_and(is_costly) {
                     self.pressure.add();
                 }
                 return Poll::Ready(done);
@@ -113,7 +113,7 @@ impl Work {
             Poll::Pending => Poll::Pending,
             Poll::Ready(done) => {
                 self.place = Place::Done;
-                if !matches!(done, Ok(Ok(()))) {
+                if matches!(&done, Ok(Err(failure)) if is_costly(failure)) {
                     self.pressure.add();
                 }
                 Poll::Ready(done.unwrap_or_else(|error| Err(Failure::platform(error.to_string()))))
@@ -148,6 +148,11 @@ impl Work {
         })
         .await
     }
+}
+
+/// Whether a failure took its time. One for want of room took none, and must be told at once.
+fn is_costly(failure: &Failure) -> bool {
+    !matches!(failure, Failure::NoRoom(_))
 }
 
 impl Drop for Work {

@@ -2,8 +2,8 @@
 //!
 //! A cell that others call is described by a [`CellPlan`], linked once ([`Cells::link`]), and called from the host
 //! functions that stand for its exports in its callers (`link.rs`). One call (`call.rs`) takes the parameters out of
-//! the caller ([`lift`]), finds or makes the callee's instance (`invocation.rs`, `shared.rs`), puts them in
-//! ([`lower`]), and brings the results back in the same way. What the callee did wrong becomes a [`Fate`], and the
+//! the caller (`lift.rs`), finds or makes the callee's instance (`invocation.rs`, `shared.rs`), puts them in
+//! (`lower.rs`), and brings the results back in the same way. What the callee did wrong becomes a [`Fate`], and the
 //! link's own words say what the caller sees of it.
 //!
 //! What always holds: neither end reads or writes the other's memory; a handle means nothing but to the cell that was

@@ -5,7 +5,7 @@
 //! whole, `tail` knows what was acknowledged, `open` compares them.
 //!
 //! What always holds: an acknowledged write survives the process, and the machine where the store is
-//! [`Durability::Sync`](super::Durability::Sync); damage ends the use of the store with an error that says where it
+//! [`Durability::Sync`]; damage ends the use of the store with an error that says where it
 //! is, and nothing is made anew in its place. Several processes may use one folder.
 
 mod cache;

@@ -41,6 +41,17 @@ pub struct Isolation {
 }
 
 impl Isolation {
+    /// The same for a link that has this one function and no other.
+    #[must_use]
+    pub fn of_one(&self, function: &str) -> Self {
+        Self {
+            on_failure: self.on_failure_of(function).clone(),
+            functions: BTreeMap::new(),
+            retries: self.retries_of(function),
+            idempotent: Idempotent::All,
+        }
+    }
+
     /// What the caller of a function sees.
     #[must_use]
     pub fn on_failure_of(&self, function: &str) -> &OnFailure {

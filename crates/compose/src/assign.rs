@@ -14,7 +14,6 @@ use crate::names::{Scope, Scopes};
 use crate::plan::{CellLink, Hosts, Owner, ScopedImport};
 use crate::problem::{Problem, Reason, Subject};
 use crate::sharing::Node;
-use crate::surface::Item;
 use crate::version;
 
 /// Gives every import of the host its name and its owner, among the components of one way into the app.
@@ -38,20 +37,26 @@ pub(crate) fn name_imports(
     let mut of_groups: BTreeMap<Vec<usize>, Scope> = BTreeMap::new();
     for set in sets {
         let members: Vec<usize> = set.iter().map(|(component, _)| *component).collect();
-        let Some((principal, latest)) = check_set(context, hosts, set, problems) else {
+        let Some((principal, latest)) = check_set(context, hosts, isolated, set, problems) else {
             continue;
         };
         let next = of_groups.len() + 1;
         let scope = of_groups
             .entry(members.clone())
             .or_insert_with(|| scopes.open(&format!("g{next}-shared")));
-        let Some(name) = scope.name(&latest) else { continue };
+        let Some(name) = scopes.name(scope, &latest) else {
+            continue;
+        };
         let owner = Owner::Group {
             members,
             principal: principal.0,
         };
         for node in set {
-            named.extend(scoped(hosts, principal, &name, &owner, &latest).map(|import| (*node, import)));
+            let import = match isolated.get(node) {
+                Some(link) => Some(linked(owner.clone(), name.clone(), &latest, link)),
+                None => scoped(hosts, principal, &name, &owner, &latest),
+            };
+            named.extend(import.map(|import| (*node, import)));
         }
     }
     let surfaces = surfaces.list.iter().enumerate();
@@ -61,18 +66,18 @@ pub(crate) fn name_imports(
         };
         for (index, import) in surface.imports.iter().enumerate() {
             let node = (component, index);
-            if let Some(link) = isolated.get(&node) {
-                named.extend(
-                    scope
-                        .name_any(&import.name)
-                        .map(|name| (node, linked(component, name, import, link))),
-                );
-                continue;
-            }
-            if named.contains_key(&node) || !hosts.contains_key(&node) {
+            if named.contains_key(&node) {
                 continue;
             }
             let owner = Owner::Component(component);
+            if let Some(link) = isolated.get(&node) {
+                let name = scopes.name(scope, &import.name);
+                named.extend(name.map(|name| (node, linked(owner, name, &import.name, link))));
+                continue;
+            }
+            if !hosts.contains_key(&node) {
+                continue;
+            }
             if let Some(name) = scope.name(&import.name) {
                 named.extend(scoped(hosts, node, &name, &owner, &import.name).map(|import| (node, import)));
             }
@@ -92,11 +97,11 @@ pub(crate) fn scopes(context: &Context<'_>) -> Scopes {
 }
 
 /// An import that another cell satisfies.
-fn linked(component: usize, name: String, import: &Item, link: &CellLink) -> ScopedImport {
+fn linked(owner: Owner, name: String, import: &str, link: &CellLink) -> ScopedImport {
     ScopedImport {
         name,
-        owner: Owner::Component(component),
-        interface: import.name.clone(),
+        owner,
+        interface: import.to_owned(),
         need: None,
         access: Access::Granted,
         is_types_only: false,
@@ -124,6 +129,7 @@ fn scoped(hosts: &Hosts, node: Node, name: &str, owner: &Owner, interface: &str)
 fn check_set(
     context: &Context<'_>,
     hosts: &Hosts,
+    isolated: &BTreeMap<Node, CellLink>,
     set: &[Node],
     problems: &mut Vec<Problem>,
 ) -> Option<(Node, String)> {
@@ -140,7 +146,8 @@ fn check_set(
             problems.push(two_versions(context, previous, *node));
             return None;
         }
-        if item.functions == 0 {
+        // What leads into one cell in one way needs no grant.
+        if item.functions == 0 || isolated.contains_key(node) {
             continue;
         }
         match principal {

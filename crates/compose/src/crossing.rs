@@ -56,7 +56,10 @@ fn interface_obstacle(types: &Types, id: InterfaceId) -> Option<(String, String)
         let what = match kind {
             ItemKind::Func(function) => function_obstacle(types, Some(&own), *function)?,
             ItemKind::Type(_) => return None,
-            _ => "it is neither a type nor a function".to_owned(),
+            _ => {
+                let what = format!("`{name}` is neither a type nor a function");
+                return Some((String::new(), what));
+            }
         };
         Some((name.clone(), what))
     })

@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, Processor};
-use wac_types::Package;
+use wac_types::{ItemKind, Package, Type, Types, WorldId};
 use wasmparser::BinaryReaderError;
 use weft_app::Name;
 use weft_inspect::contain::{Cause, contained};
 use weft_inspect::{structure, validate};
 
 use crate::entries::Entry;
-use crate::plan::{Part, Plan, PlannedComponent, ScopedImport, Target, bytes_of, digest};
+use crate::plan::{Part, Plan, PlannedComponent, PlannedImport, ScopedImport, Target, bytes_of, digest};
 use crate::{clamp, scope};
 
 /// One way into an app, as one component.
@@ -82,7 +82,7 @@ pub fn fuse(plan: &Plan, entry: &Entry, parts: &[Part<'_>]) -> Result<Fused, Err
     let imports = entry.imports();
     let new_name = |component, import| entry.import(component, import).map(|scoped| scoped.name.clone());
     let bytes = join(plan, entry, parts, new_name)?;
-    let planned = imports.iter().map(|import| described(&import.name)).collect();
+    let planned = imports.iter().map(|import| import.name.clone()).collect();
     check_result(entry, &bytes, &planned)?;
     Ok(Fused { bytes, imports })
 }
@@ -141,6 +141,7 @@ fn encode(entry: &Entry, ready: Vec<(usize, &PlannedComponent, Vec<u8>)>) -> Res
     for (index, component, bytes) in ready {
         let label = format!("app:{}", component.name);
         let package = Package::from_bytes(&label, None, bytes, graph.types_mut())?;
+        stand_alone(entry, index, component, package.ty(), graph.types_mut());
         let package = graph.register_package(package)?;
         nodes.insert(index, graph.instantiate(package));
         order.push((index, component));
@@ -180,6 +181,28 @@ fn encode(entry: &Entry, ready: Vec<(usize, &PlannedComponent, Vec<u8>)>) -> Res
     })?)
 }
 
+/// Lets interfaces that other cells satisfy bring their own copies of the values that they speak of, instead of
+/// those of another interface: that one may be somebody else's, and would become an import that nobody planned.
+/// Values are the same wherever they are described; resources are not.
+fn stand_alone(entry: &Entry, index: usize, component: &PlannedComponent, world: WorldId, types: &mut Types) {
+    for (at, import) in component.imports.iter().enumerate() {
+        let Some(scoped) = entry.import(index, at).filter(|_| is_isolated(import)) else {
+            continue;
+        };
+        let Some(ItemKind::Instance(id)) = types[world].imports.get(&scoped.name).copied() else {
+            continue;
+        };
+        let exports = types[id].exports.clone();
+        types[id]
+            .uses
+            .retain(|name, _| matches!(exports.get(name), Some(ItemKind::Type(Type::Resource(_)))));
+    }
+}
+
+fn is_isolated(import: &PlannedImport) -> bool {
+    matches!(import.target, Target::Link { cell: Some(_), .. })
+}
+
 /// Checks that the result is valid, and that it asks for and offers exactly what was planned. A tool that joins
 /// components merges imports that it takes for one: here that would give one component another's rights.
 pub(crate) fn check_result(entry: &Entry, fused: &[u8], planned: &BTreeSet<String>) -> Result<(), Error> {
@@ -190,6 +213,8 @@ pub(crate) fn check_result(entry: &Entry, fused: &[u8], planned: &BTreeSet<Strin
             .iter()
             .map(|item| match item.kind {
                 "instance" => item.name.clone(),
+                // What has a plain name may be a function as well; that types fit was checked before.
+                "func" if !item.name.contains(':') => item.name.clone(),
                 other => format!("{other} {}", item.name),
             })
             .collect()
@@ -197,21 +222,12 @@ pub(crate) fn check_result(entry: &Entry, fused: &[u8], planned: &BTreeSet<Strin
     if let Some(difference) = difference(planned, &names(&structure.imports)) {
         return Err(Error::ImportsDiffer { difference });
     }
-    let calls = entry.calls.iter().map(|call| described(&call.name));
+    let calls = entry.calls.iter().map(|call| call.name.clone());
     let exported = entry.exports.iter().cloned().chain(calls).collect();
     if let Some(difference) = difference(&exported, &names(&structure.exports)) {
         return Err(Error::ExportsDiffer { difference });
     }
     Ok(())
-}
-
-/// What is planned under a name: interfaces, and functions where the name is none of an interface.
-fn described(name: &str) -> String {
-    if name.contains(':') {
-        name.to_owned()
-    } else {
-        format!("func {name}")
-    }
 }
 
 fn difference(planned: &BTreeSet<String>, found: &BTreeSet<String>) -> Option<String> {

@@ -15,6 +15,8 @@ use crate::version;
 #[derive(Debug)]
 pub(crate) struct Scopes {
     taken: BTreeSet<String>,
+    /// Names without a namespace, of all scopes: `b-c` of `a` and `c` of `a-b` would be one.
+    plain: BTreeSet<String>,
 }
 
 impl Scopes {
@@ -23,6 +25,7 @@ impl Scopes {
         let namespaces = names.filter_map(|name| name.split_once(':'));
         Self {
             taken: namespaces.map(|(namespace, _)| namespace.to_owned()).collect(),
+            plain: BTreeSet::new(),
         }
     }
 
@@ -37,6 +40,19 @@ impl Scopes {
             keys: BTreeSet::new(),
         }
     }
+
+    /// The name that an import or export gets in one of these scopes, also where it is no interface.
+    pub(crate) fn name(&mut self, scope: &mut Scope, item: &str) -> Option<String> {
+        if item.contains(':') {
+            return scope.name(item);
+        }
+        let mut name = format!("{}-{item}", scope.name);
+        // Names that differ in capitals alone are one name.
+        while !self.plain.insert(name.to_ascii_lowercase()) {
+            name.push_str("-x");
+        }
+        Some(name)
+    }
 }
 
 /// One scope and the names in it.
@@ -47,18 +63,6 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// The name that an import or export gets in this scope, also where it is no interface.
-    pub(crate) fn name_any(&mut self, import: &str) -> Option<String> {
-        if import.contains(':') {
-            return self.name(import);
-        }
-        let mut name = format!("{}-{import}", self.name);
-        while !self.keys.insert(name.clone()) {
-            name.push_str("-x");
-        }
-        Some(name)
-    }
-
     /// The name that an import gets in this scope; none for what is no interface.
     pub(crate) fn name(&mut self, import: &str) -> Option<String> {
         let (path, version) = split_version(import);
@@ -137,5 +141,15 @@ mod tests {
                 "x:a-b-c-x2-x2/d@0.2.3"
             ]
         );
+    }
+
+    #[test]
+    fn plain_names_of_two_scopes_never_fall_together() {
+        let mut scopes = Scopes::new(std::iter::empty());
+        let (mut one, mut other) = (scopes.open("a"), scopes.open("a-b"));
+        assert_eq!(scopes.name(&mut one, "b-c").as_deref(), Some("a-b-c"));
+        assert_eq!(scopes.name(&mut other, "c").as_deref(), Some("a-b-c-x"));
+        assert_eq!(scopes.name(&mut other, "C").as_deref(), Some("a-b-C-x-x"));
+        assert_eq!(scopes.name(&mut other, "a:b/c").as_deref(), Some("a-b:a-b/c"));
     }
 }

@@ -1,12 +1,11 @@
 //! What callers are to get for calls that fail, checked before anything runs: the values that a manifest writes down
 //! must be results of the functions that they stand for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wac_types::{DefinedType, FuncTypeId, ItemKind, PrimitiveType, Types, ValueType};
 use wasm_wave::value::{Type, Value};
 use wasm_wave::wasm::WasmTypeKind;
-use weft_app::Name;
 use weft_app::link::{Idempotent, Isolation, OnFailure};
 
 use crate::context::Context;
@@ -14,10 +13,15 @@ use crate::plan::isolation;
 use crate::problem::{Problem, Reason, Subject, enumerate};
 use crate::resolve::{Chosen, Links, Mode};
 
+/// The longest text or type that is shown whole.
+const SHOWN_CHARACTERS_MAX: usize = 200;
+
 /// Everything that is wrong with what the links of components that are reached say of failures.
 pub(crate) fn check(context: &Context<'_>, links: &Links, reached: &BTreeSet<usize>) -> Vec<Problem> {
     let mut problems = Vec::new();
     for component in reached {
+        // One rule may decide about several imports: a function that it speaks of is one of any of them.
+        let mut rules: BTreeMap<usize, (&Isolation, Vec<OfImport<'_>>)> = BTreeMap::new();
         for (import, link) in links.get(*component).into_iter().flatten().enumerate() {
             let Some(link) = link.filter(|link| link.mode == Mode::Isolated) else {
                 continue;
@@ -29,17 +33,49 @@ pub(crate) fn check(context: &Context<'_>, links: &Links, reached: &BTreeSet<usi
             let Some(item) = context.surfaces.import(*component, import) else {
                 continue;
             };
-            let of_link = OfLink {
+            let (_, imports) = rules.entry(rule).or_insert((isolation, Vec::new()));
+            imports.push(OfImport {
                 types: &context.surfaces.types,
-                component: context.name(*component),
-                rule,
+                subject: Subject::Link {
+                    component: context.name(*component),
+                    rule,
+                },
                 import: item.name.clone(),
                 functions: functions(&context.surfaces.types, &item.name, item.kind),
-            };
-            of_link.check(isolation, &mut problems);
+            });
+        }
+        for (isolation, imports) in rules.into_values() {
+            problems.extend(unknown(isolation, &imports));
+            for import in imports {
+                import.check(isolation, &mut problems);
+            }
         }
     }
     problems
+}
+
+/// Functions that a rule speaks of, and that none of its imports has.
+fn unknown(isolation: &Isolation, imports: &[OfImport<'_>]) -> Vec<Problem> {
+    let mut written: BTreeSet<&String> = isolation.functions.keys().collect();
+    if let Idempotent::Named(names) = &isolation.idempotent {
+        written.extend(names);
+    }
+    let known: BTreeSet<&str> = imports.iter().flat_map(OfImport::names).collect();
+    let unknown = written.into_iter().filter(|name| !known.contains(name.as_str()));
+    let problem = |function: &String| {
+        let reason = Reason::FunctionUnknown {
+            imports: enumerate(imports.iter().map(|of| &of.import)),
+            function: function.clone(),
+        };
+        let subject = imports.first()?.subject.clone();
+        let hint = if known.is_empty() {
+            "there is no function in it".to_owned()
+        } else {
+            format!("there is {}", enumerate(known.iter().take(8)))
+        };
+        Some(Problem::new(subject, reason).hint(hint))
+    };
+    unknown.filter_map(problem).collect()
 }
 
 /// The functions of an import, by their names; one without is called as the import is.
@@ -58,30 +94,20 @@ fn functions(types: &Types, import: &str, kind: ItemKind) -> Vec<(String, FuncTy
     }
 }
 
-struct OfLink<'a> {
+/// An import that a rule decides about.
+struct OfImport<'a> {
     types: &'a Types,
-    component: Name,
-    rule: usize,
+    subject: Subject,
     import: String,
     functions: Vec<(String, FuncTypeId)>,
 }
 
-impl OfLink<'_> {
+impl OfImport<'_> {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.functions.iter().map(|(name, _)| name.as_str())
+    }
+
     fn check(&self, isolation: &Isolation, problems: &mut Vec<Problem>) {
-        let named: Vec<&String> = match &isolation.idempotent {
-            Idempotent::All => Vec::new(),
-            Idempotent::Named(names) => names.iter().collect(),
-        };
-        for name in isolation.functions.keys().chain(named) {
-            if !self.functions.iter().any(|(known, _)| known == name) {
-                let reason = Reason::FunctionUnknown {
-                    import: self.import.clone(),
-                    function: name.clone(),
-                };
-                let known = enumerate(self.functions.iter().take(8).map(|(name, _)| name));
-                problems.push(self.problem(reason).hint(format!("it has {known}")));
-            }
-        }
         for (name, function) in &self.functions {
             if isolation.retries_of(name) > 0 && self.has_handles(*function) {
                 let reason = Reason::RetryOfHandles {
@@ -107,11 +133,7 @@ impl OfLink<'_> {
     }
 
     fn problem(&self, reason: Reason) -> Problem {
-        let subject = Subject::Link {
-            component: self.component.clone(),
-            rule: self.rule,
-        };
-        Problem::new(subject, reason)
+        Problem::new(self.subject.clone(), reason)
     }
 
     fn has_handles(&self, function: FuncTypeId) -> bool {
@@ -127,7 +149,7 @@ impl OfLink<'_> {
             OnFailure::Error(text) => (text, true),
             OnFailure::Value(text) => (text, false),
         };
-        let refused = |problem: String| Err((text.clone(), problem));
+        let refused = |problem: String| Err((shorten(text), problem));
         let Some(result) = self.types[function].result else {
             return refused("the function returns nothing".to_owned());
         };
@@ -147,7 +169,10 @@ impl OfLink<'_> {
         };
         match wasm_wave::from_str::<Value>(&ty, text) {
             Ok(_) => Ok(()),
-            Err(error) => refused(format!("it must be a `{ty}`: {error}")),
+            Err(error) => {
+                let ty = shorten(&ty.to_string());
+                refused(format!("it must be a `{ty}`: {}", shorten(&error.to_string())))
+            }
         }
     }
 
@@ -161,6 +186,13 @@ impl OfLink<'_> {
             },
             _ => None,
         }
+    }
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 

@@ -133,7 +133,8 @@ pub struct CellLink {
     pub cell: usize,
     /// The export, by its name in that cell's component.
     pub export: String,
-    /// What the caller sees of calls that fail.
+    /// What the caller sees of calls that fail. Where the import is a function, what the manifest says of it stands
+    /// for all.
     pub isolation: Isolation,
 }
 
@@ -307,8 +308,8 @@ impl Entering<'_> {
     fn enter(&self, door: Door, calls: Vec<CellExport>, problems: &mut Vec<Problem>) -> Entry {
         let entered = std::iter::once(door.component).chain(calls.iter().map(|call| call.component));
         let members = reach(&self.fused, entered);
-        let sets = sharing::groups(self.context, &self.fused, &members, problems);
         let isolated = self.isolated(&members);
+        let sets = sharing::groups(self.context, &self.fused, &isolated, &members, problems);
         let imports = if problems.is_empty() {
             assign::name_imports(self.context, self.hosts, &isolated, &members, &sets, problems)
         } else {
@@ -333,23 +334,26 @@ impl Entering<'_> {
                     continue;
                 };
                 let node = (*component, import);
-                isolated.extend(self.cell_link(*component, &link).map(|link| (node, link)));
+                isolated.extend(self.cell_link(node, &link).map(|link| (node, link)));
             }
         }
         isolated
     }
 
-    fn cell_link(&self, component: usize, link: &resolve::Link) -> Option<CellLink> {
+    fn cell_link(&self, (component, import): Node, link: &resolve::Link) -> Option<CellLink> {
         let cell = self.partition.cell_of(link.provider)?;
         let export = &self.context.surfaces.export(link.provider, link.export)?.name;
         let mut calls = self.calls.get(cell)?.iter();
         let called = calls.find(|call| call.component == link.provider && call.export == *export)?;
+        let import = self.context.surfaces.import(component, import)?;
+        let isolation = isolation(self.context, component, link)?;
         Some(CellLink {
             cell,
             export: called.name.clone(),
-            isolation: isolation(self.context, component, link)
-                .cloned()
-                .unwrap_or_default(),
+            isolation: match import.kind {
+                ItemKind::Func(_) => isolation.of_one(&import.name),
+                _ => isolation.clone(),
+            },
         })
     }
 }
@@ -382,7 +386,7 @@ fn calls(context: &Context<'_>, partition: &Partition) -> Vec<Vec<CellExport>> {
                 .or_insert_with(|| scopes.open(name.as_str()));
             Some(CellExport {
                 component: *component,
-                name: scope.name_any(&export)?,
+                name: scopes.name(scope, &export)?,
                 export,
             })
         });

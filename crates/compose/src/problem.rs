@@ -424,7 +424,7 @@ pub enum Reason {
         second: Name,
     },
     /// Something that cannot go from one cell to another.
-    #[error("`{import}` of component `{component}` cannot be linked to `{provider}` by an isolated link: {}{what} cannot cross it", in_function(.function))]
+    #[error("`{import}` of component `{component}` cannot be linked to `{provider}` by an isolated link: {}{what}, which cannot cross it", in_function(.function))]
     DoesNotCross {
         /// The component.
         component: Name,
@@ -450,10 +450,10 @@ pub enum Reason {
         problem: String,
     },
     /// Something is said of a function that the link does not have.
-    #[error("the link for `{import}` speaks of `{function}`, which it does not have")]
+    #[error("the link for {imports} speaks of `{function}`, which is no function of it")]
     FunctionUnknown {
-        /// The import.
-        import: String,
+        /// What the link is about.
+        imports: String,
         /// The function.
         function: String,
     },
@@ -525,7 +525,7 @@ impl std::error::Error for Problem {
 fn in_function(function: &str) -> String {
     match function {
         "" => String::new(),
-        name => format!("`{name}` has to do with "),
+        name => format!("`{name}` takes or gives "),
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use wac_types::{InterfaceId, ItemKind, ResourceId};
 
 use crate::context::Context;
+use crate::plan::CellLink;
 use crate::problem::{Problem, Reason, Subject};
 use crate::resolve::Links;
 use crate::surface::Origin;
@@ -22,7 +23,7 @@ pub(crate) type Node = (usize, usize);
 /// Where handles of a type really come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
-    /// The host, through this import.
+    /// The host or another cell, through this import.
     Host(Origin),
     /// The component that defined the type.
     Component(ResourceId),
@@ -32,12 +33,14 @@ enum Source {
 pub(crate) fn groups(
     context: &Context<'_>,
     links: &Links,
+    isolated: &BTreeMap<Node, CellLink>,
     members: &BTreeSet<usize>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Vec<Node>> {
     let mut sharing = Sharing {
         context,
         links,
+        isolated,
         origins: context.surfaces.origins(),
         interfaces: context.surfaces.interfaces(),
         parents: BTreeMap::new(),
@@ -52,7 +55,10 @@ pub(crate) fn groups(
 
 struct Sharing<'a, 'b> {
     context: &'b Context<'a>,
+    /// Those that lead into no other cell.
     links: &'b Links,
+    /// Where the others lead.
+    isolated: &'b BTreeMap<Node, CellLink>,
     origins: HashMap<ResourceId, Origin>,
     interfaces: HashMap<InterfaceId, Node>,
     /// Each import leads to one that it is merged with; the first of a set leads nowhere.
@@ -127,8 +133,12 @@ impl Sharing<'_, '_> {
         Source::Component(resource)
     }
 
+    /// Imports that other cells satisfy are one if they lead to one export, and say the same of calls that fail.
     fn is_one_interface(&self, one: Node, other: Node) -> bool {
         let surfaces = &self.context.surfaces;
+        if self.isolated.get(&one) != self.isolated.get(&other) {
+            return false;
+        }
         match (surfaces.import(one.0, one.1), surfaces.import(other.0, other.1)) {
             (Some(one), Some(other)) => version::is_same_track(&one.name, &other.name),
             _ => false,
@@ -239,11 +249,20 @@ impl Sharing<'_, '_> {
             component: self.context.name(component),
             import: import.name.clone(),
         };
-        self.problems.push(
-            Problem::new(subject, reason)
-                .hint("link both components to the same provider of that type, or neither")
-                .wit(wit),
-        );
+        let hint = if self.is_from_a_cell(here) && self.is_from_a_cell(there) {
+            "link both components to the same provider of that type, and let both links say the same of calls that fail"
+        } else {
+            "link both components to the same provider of that type, or neither"
+        };
+        self.problems
+            .push(Problem::new(subject, reason).hint(hint).wit(wit));
+    }
+
+    fn is_from_a_cell(&self, source: &Source) -> bool {
+        match source {
+            Source::Host(origin) => self.isolated.contains_key(&(origin.component, origin.import)),
+            Source::Component(_) => false,
+        }
     }
 
     fn describe(&self, source: &Source) -> String {
@@ -251,10 +270,13 @@ impl Sharing<'_, '_> {
             Source::Component(_) => "belong to a component".to_owned(),
             Source::Host(origin) => {
                 let import = self.context.surfaces.import(origin.component, origin.import);
-                format!(
-                    "are those of the host's `{}`",
-                    import.map_or("", |import| &import.name)
-                )
+                let import = import.map_or("", |import| &import.name);
+                if self.is_from_a_cell(source) {
+                    let component = self.context.name(origin.component);
+                    format!("come over the isolated link of `{component}` for `{import}`")
+                } else {
+                    format!("are those of the host's `{import}`")
+                }
             }
         }
     }

@@ -196,3 +196,125 @@ fn what_the_manifest_says_of_failures_is_checked() {
         "{said}"
     );
 }
+
+/// A command that asks another cell for a pen with the number 7, and hands it to a component that it is fused with.
+const PAINTER: &str = r#"(component
+  (import "art:tools/pens" (instance $pens
+    (export "pen" (type $pen (sub resource)))
+    (export "[constructor]pen" (func (param "number" u32) (result (own $pen))))))
+  (alias export $pens "pen" (type $pen))
+  (import "art:page/draw" (instance $draw
+    (alias outer 1 $pen (type $outer)) (export "pen" (type $inner (eq $outer)))
+    (export "draw" (func (param "it" (own $inner)) (result u32)))))
+  (core func $new (canon lower (func $pens "[constructor]pen")))
+  (core func $draw (canon lower (func $draw "draw")))
+  (core module $m
+    (import "" "new" (func $new (param i32) (result i32)))
+    (import "" "draw" (func $draw (param i32) (result i32)))
+    (func (export "run") (result i32) (i32.ne (call $draw (call $new (i32.const 7))) (i32.const 7))))
+  (core instance $m (instantiate $m (with "" (instance
+    (export "new" (func $new)) (export "draw" (func $draw))))))
+  (func $run (result (result)) (canon lift (core func $m "run")))
+  (instance $run (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.3" (instance $run)))"#;
+
+/// Says what the number of a pen is.
+const PAGE: &str = r#"(component
+  (import "art:tools/pens" (instance $pens
+    (export "pen" (type $pen (sub resource)))
+    (export "[method]pen.number" (func (param "self" (borrow $pen)) (result u32)))))
+  (alias export $pens "pen" (type $pen))
+  (core func $number (canon lower (func $pens "[method]pen.number")))
+  (core func $drop (canon resource.drop $pen))
+  (core module $m
+    (import "" "number" (func $number (param i32) (result i32)))
+    (import "" "drop" (func $drop (param i32)))
+    (func (export "draw") (param i32) (result i32)
+      (call $number (local.get 0))
+      (call $drop (local.get 0))))
+  (core instance $m (instantiate $m (with "" (instance
+    (export "number" (func $number)) (export "drop" (func $drop))))))
+  (func $draw (param "it" (own $pen)) (result u32) (canon lift (core func $m "draw")))
+  (component $shape
+    (import "pen" (type $pen (sub resource)))
+    (import "draw" (func $draw (param "it" (own $pen)) (result u32)))
+    (export $shown "pen" (type $pen))
+    (export "draw" (func $draw) (func (param "it" (own $shown)) (result u32))))
+  (instance $draw (instantiate $shape (with "pen" (type $pen)) (with "draw" (func $draw))))
+  (export "art:page/draw" (instance $draw)))"#;
+
+/// Makes pens, each of which knows its number.
+const PENS: &str = r#"(component
+  (type $pen (resource (rep i32)))
+  (core func $new (canon resource.new $pen))
+  (core module $m
+    (import "" "new" (func $new (param i32) (result i32)))
+    (func (export "new") (param i32) (result i32) (call $new (local.get 0)))
+    (func (export "number") (param i32) (result i32) (local.get 0)))
+  (core instance $m (instantiate $m (with "" (instance (export "new" (func $new))))))
+  (func $make (param "number" u32) (result (own $pen)) (canon lift (core func $m "new")))
+  (func $number (param "self" (borrow $pen)) (result u32) (canon lift (core func $m "number")))
+  (component $shape
+    (import "pen" (type $pen (sub resource)))
+    (import "make" (func $make (param "number" u32) (result (own $pen))))
+    (import "number" (func $number (param "self" (borrow $pen)) (result u32)))
+    (export $shown "pen" (type $pen))
+    (export "[constructor]pen" (func $make) (func (param "number" u32) (result (own $shown))))
+    (export "[method]pen.number" (func $number) (func (param "self" (borrow $shown)) (result u32))))
+  (instance $pens (instantiate $shape
+    (with "pen" (type $pen)) (with "make" (func $make)) (with "number" (func $number))))
+  (export "art:tools/pens" (instance $pens)))"#;
+
+#[test]
+fn a_handle_of_another_cell_can_be_handed_on_within_a_cell() {
+    let scratch = Scratch::new();
+    let mut manifest = String::new();
+    for (name, text) in [("painter", PAINTER), ("page", PAGE), ("pens", PENS)] {
+        scratch.file(format!("{name}.wat"), text);
+        manifest.push_str(&format!("[component.{name}]\nsource = '{name}.wat'\n"));
+        if name != "pens" {
+            manifest.push_str("links.\"art:tools/pens\" = { component = \"pens\", mode = \"isolated\" }\n");
+        }
+    }
+    scratch.file("weft.toml", manifest);
+    crate::weft().arg("run").arg(scratch.path()).run().with_code(0);
+}
+
+#[test]
+fn what_a_function_gives_that_fails_stands_at_its_link() {
+    let scratch = Scratch::new();
+    scratch.file(
+        "asker.wat",
+        r#"(component
+          (import "ask" (func $ask (result u32)))
+          (core func $ask (canon lower (func $ask)))
+          (core module $m
+            (import "" "ask" (func $ask (result i32)))
+            (func (export "run") (result i32) (i32.ne (call $ask) (i32.const 7))))
+          (core instance $m (instantiate $m (with "" (instance (export "ask" (func $ask))))))
+          (func $run (result (result)) (canon lift (core func $m "run")))
+          (instance $run (export "run" (func $run)))
+          (export "wasi:cli/run@0.2.3" (instance $run)))"#,
+    );
+    scratch.file(
+        "answerer.wat",
+        r#"(component
+          (core module $m (func (export "ask") (result i32) unreachable))
+          (core instance $m (instantiate $m))
+          (func (export "ask") (result u32) (canon lift (core func $m "ask"))))"#,
+    );
+    let run = |value: &str| {
+        scratch.file(
+            "weft.toml",
+            format!(
+                "[component.asker]\nsource = 'asker.wat'\n\
+                 [component.asker.links.ask]\ncomponent = 'answerer'\nmode = 'isolated'\n\
+                 functions = {{ ask = {{ on-failure = {{ value = '{value}' }} }} }}\n\
+                 [component.answerer]\nsource = 'answerer.wat'\n"
+            ),
+        );
+        crate::weft().arg("run").arg(scratch.path()).run()
+    };
+    run("7").with_code(0);
+    run("8").with_code(1);
+}

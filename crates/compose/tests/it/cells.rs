@@ -4,6 +4,7 @@ use weft_app::cell::{CellSettings, Lifetime};
 use weft_app::link::{Idempotent, Isolation, OnFailure};
 use weft_compose::Reason;
 
+use crate::crossing::{exports_function, function};
 use crate::parts::*;
 
 const RENDER: &str = "docs:markup/render@1.0.0";
@@ -188,69 +189,6 @@ fn what_is_said_of_a_cell_that_nobody_calls_is_told() {
     );
 }
 
-/// A component that exports an interface of one function, and one that imports it.
-fn pair(ty: &str) -> (Vec<u8>, Vec<u8>) {
-    let function = format!(r#"(export "call" (func (param "it" {ty})))"#);
-    let caller = format!(r#"(import "a:b/c" (instance {function}))"#);
-    let core = r#"(core module $m (memory (export "m") 1)
-          (func (export "r") (param i32 i32 i32 i32) (result i32) unreachable)
-          (func (export "one") (param i32)) (func (export "two") (param i32 i32)))
-        (core instance $m (instantiate $m))"#;
-    let two = ty.contains("list") || ty == "string" || ty.contains("tuple") || ty.contains("option");
-    let callee = format!(
-        r#"{core} (func $f (param "it" {ty}) (canon lift (core func $m "{}") (memory (core memory $m "m")) (realloc (core func $m "r"))))
-        (instance $i (export "call" (func $f))) (export "a:b/c" (instance $i))"#,
-        if two { "two" } else { "one" }
-    );
-    (component(&[&caller, &command("0.2.3")]), component(&[&callee]))
-}
-
-#[test]
-fn values_cross_and_streams_do_not() {
-    for (ty, obstacle) in [
-        ("u32", None),
-        ("string", None),
-        ("(list (option string))", None),
-        ("(tuple char u32)", None),
-        ("(option u8)", None),
-        ("(stream u8)", Some("a stream")),
-        ("(future u32)", Some("a future")),
-        ("(list (stream u8))", Some("a stream")),
-    ] {
-        let (caller, callee) = pair(ty);
-        let app = app(vec![
-            piece("main", caller).isolated("a:b/c", "other"),
-            piece("other", callee),
-        ]);
-        match obstacle {
-            None => drop(app.plan()),
-            Some(what) => assert_eq!(
-                app.problem().to_string(),
-                format!(
-                    "`a:b/c` of component `main` cannot be linked to `other` by an isolated link: `call` has to do with {what} cannot cross it"
-                ),
-            ),
-        }
-    }
-}
-
-#[test]
-fn handles_of_the_host_do_not_cross() {
-    let app = app(vec![
-        piece(
-            "main",
-            component(&[&streams("0.2.3"), SINK_IMPORT, &command("0.2.3")]),
-        )
-        .isolated("test:peer/sink", "log"),
-        piece("log", component(&[&streams("0.2.3"), SINK])),
-    ]);
-    let problem = app.problem().to_string();
-    assert!(
-        problem.contains("a handle of `output-stream`, which is not a resource of this interface"),
-        "{problem}"
-    );
-}
-
 fn failing(on_failure: OnFailure) -> Isolation {
     Isolation {
         on_failure,
@@ -323,7 +261,7 @@ fn functions_that_a_link_speaks_of_must_be_there() {
     };
     let said = answer("u32", isolation).unwrap_err();
     assert!(
-        said.contains("the link for `a:b/c` speaks of `cal`, which it does not have"),
+        said.contains("the link for `a:b/c` speaks of `cal`, which is no function of it"),
         "{said}"
     );
     let isolation = Isolation {
@@ -371,4 +309,65 @@ fn drawings_tell_isolated_links_from_fused_ones() {
     assert_eq!(graph.mermaid().matches("==>").count(), 1);
     assert_eq!(graph.dot().matches("style=bold").count(), 1);
     assert_eq!(graph.svg().matches("class=\"link isolated\"").count(), 1);
+}
+
+#[test]
+fn what_is_said_of_a_function_stands_for_its_link() {
+    let isolation = Isolation {
+        functions: [("render".to_owned(), OnFailure::Value("7".to_owned()))].into(),
+        retries: 2,
+        idempotent: Idempotent::Named(["render".to_owned()].into()),
+        ..Isolation::default()
+    };
+    let app = app(vec![
+        piece("main", component(&[&function("render"), &command("0.2.3")]))
+            .isolated_with("render", "md", isolation),
+        piece("md", exports_function("render")),
+    ]);
+    let link = app.fuse().imports[0].link.clone().unwrap().isolation;
+    let seven = OnFailure::Value("7".to_owned());
+    assert_eq!((&link.on_failure, link.retries_of("md-render")), (&seven, 2));
+}
+
+#[test]
+fn a_link_for_a_package_may_speak_of_functions_of_one_of_its_interfaces() {
+    let one = |name: &str| {
+        format!(r#"(import "docs:markup/{name}" (instance (export "{name}" (func (result u32)))))"#)
+    };
+    let offers = |name: &str| {
+        format!(
+            r#"(func ${name} (result u32) (canon lift (core func $library "number")))
+            (instance ${name} (export "{name}" (func ${name})))
+            (export "docs:markup/{name}" (instance ${name}))"#
+        )
+    };
+    let with = |function: &str| {
+        let isolation = Isolation {
+            functions: [(function.to_owned(), OnFailure::Value("7".to_owned()))].into(),
+            ..Isolation::default()
+        };
+        app(vec![
+            piece(
+                "main",
+                component(&[&one("title"), &one("words"), &command("0.2.3")]),
+            )
+            .isolated_with("docs:markup", "md", isolation),
+            piece("md", component(&[&offers("title"), &offers("words")])),
+        ])
+    };
+    with("title").plan();
+    let problem = with("titel").problem();
+    assert_eq!(
+        problem.to_string(),
+        "the link for `docs:markup/title` and `docs:markup/words` speaks of `titel`, which is no function of it"
+    );
+    assert_eq!(problem.hint.as_deref(), Some("there is `title` and `words`"));
+}
+
+#[test]
+fn a_value_that_is_far_too_deep_or_long_is_refused_in_few_words() {
+    for text in ["[".repeat(16_000), "some(".repeat(3200)] {
+        let said = answer("(list u8)", failing(OnFailure::Value(text))).unwrap_err();
+        assert!(said.len() < 1000, "{} bytes", said.len());
+    }
 }

@@ -11,6 +11,7 @@
 mod adapted;
 mod attacks;
 mod cells;
+mod crossing;
 mod drawings;
 mod entries;
 mod generated;

@@ -3,9 +3,10 @@
 //! Taken is the worst case of each: a component may pass on whatever an exported function allows, and nothing
 //! here knows what its functions do. What no path leads to cannot happen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use weft_app::cell::{CellSettings, Lifetime, Restarts};
 use weft_app::grant::GrantKind;
 use weft_app::trigger::http::{Reuse, RouteTarget};
 use weft_app::{App, ComponentLimits, Interruption, Name, Trigger, quantity};
@@ -30,6 +31,10 @@ pub struct Explanation {
     pub reuse: Option<Reuse>,
     /// How its instances live and what one call may spend, where others call it over isolated links.
     pub cell: Option<String>,
+    /// The rest that holds for such calls, each in a few words.
+    pub cell_limits: Vec<String>,
+    /// The components whose calls over isolated links bring it along, where nobody calls it so itself.
+    pub called_with: Vec<Name>,
     /// What makes it look up while it computes, where the manifest says so and a trigger enters it.
     pub interruption: Option<Interruption>,
     /// The components that are entered and that it is joined with, where there are several: it has instances of
@@ -65,6 +70,8 @@ pub struct Power {
 pub struct Through {
     /// The way there: the component that is asked, the one that this asks, and so on.
     pub path: Vec<Name>,
+    /// Whether the way leads into another cell.
+    pub is_isolated: bool,
     /// What the last of them may use.
     pub powers: Vec<Power>,
 }
@@ -92,6 +99,8 @@ pub fn explain(app: &App, plan: &Plan, component: &Name) -> Option<Explanation> 
         entered: entered(plan, index),
         reuse: reuse(app, plan, index),
         cell: cell(app, plan, index),
+        cell_limits: cell_limits(app, plan, index),
+        called_with: called_with(plan, index),
         interruption: interruption(app, plan, index),
         apart: apart(plan, index),
         own: powers(app, plan, index),
@@ -140,9 +149,7 @@ fn interruption(app: &App, plan: &Plan, component: usize) -> Option<Interruption
 
 /// How a component behaves that others call over isolated links, in a few words.
 pub(crate) fn cell(app: &App, plan: &Plan, component: usize) -> Option<String> {
-    let mut cells = plan.cells().iter();
-    cells.find(|cell| cell.entry.calls.iter().any(|call| call.component == component))?;
-    let settings = app.components.get(component)?.cell;
+    let settings = cell_settings(app, plan, component)?;
     let mut text = settings.lifetime.to_string();
     let mut add = |what: &str, time: Option<std::time::Duration>| {
         if let Some(time) = time {
@@ -152,6 +159,58 @@ pub(crate) fn cell(app: &App, plan: &Plan, component: usize) -> Option<String> {
     add("time", settings.wall_time_max);
     add("processor time", settings.cpu_time_max);
     Some(text)
+}
+
+fn cell_settings(app: &App, plan: &Plan, component: usize) -> Option<CellSettings> {
+    let mut calls = plan.cells().iter().flat_map(|cell| &cell.entry.calls);
+    calls.find(|call| call.component == component)?;
+    Some(app.components.get(component)?.cell)
+}
+
+fn cell_limits(app: &App, plan: &Plan, component: usize) -> Vec<String> {
+    let Some(settings) = cell_settings(app, plan, component) else {
+        return Vec::new();
+    };
+    let mut limits = vec![
+        format!("{} handles of the host open at a time", settings.handles_max),
+        format!("calls nested {} deep", settings.depth_max),
+    ];
+    match settings.lifetime {
+        Lifetime::Request => {}
+        Lifetime::Pooled { idle_max, .. } => {
+            limits.push(format!("{idle_max} instances that wait for the next caller"));
+        }
+        Lifetime::Shared => {
+            let Restarts {
+                intensity,
+                period,
+                backoff_min,
+                backoff_max,
+            } = settings.restarts;
+            let show = quantity::show_duration;
+            limits.push(format!(
+                "started anew after {} to {}, and left alone after {intensity} failures in {}",
+                show(backoff_min),
+                show(backoff_max),
+                show(period)
+            ));
+        }
+    }
+    limits
+}
+
+/// The called components of the cell that a component is in, where it is none of them.
+fn called_with(plan: &Plan, component: usize) -> Vec<Name> {
+    let mut cells = plan.cells().iter().map(|cell| &cell.entry);
+    let Some(cell) = cells.find(|cell| cell.members.contains(&component)) else {
+        return Vec::new();
+    };
+    let called: BTreeSet<usize> = cell.calls.iter().map(|call| call.component).collect();
+    if called.contains(&component) {
+        return Vec::new();
+    }
+    let names = called.iter().filter_map(|called| plan.components().get(*called));
+    names.map(|of| of.name.clone()).collect()
 }
 
 /// How long instances of a component live, where requests enter it.
@@ -216,12 +275,12 @@ pub(crate) fn powers(app: &App, plan: &Plan, component: usize) -> Vec<Power> {
 /// Every component that can be asked, nearest first, with what it may use.
 fn through(app: &App, plan: &Plan, component: usize) -> Vec<Through> {
     let mut seen = BTreeSet::from([component]);
-    let mut ahead: Vec<(usize, Vec<Name>)> = vec![(component, Vec::new())];
+    let mut ahead: Vec<(usize, bool, Vec<Name>)> = vec![(component, false, Vec::new())];
     let mut found = Vec::new();
     let mut next = 0;
-    while let Some((at, path)) = ahead.get(next).cloned() {
+    while let Some((at, is_away, path)) = ahead.get(next).cloned() {
         next += 1;
-        for provider in providers(plan, at) {
+        for (provider, is_isolated) in providers(plan, at) {
             let Some(planned) = plan.components().get(provider) else {
                 continue;
             };
@@ -230,17 +289,20 @@ fn through(app: &App, plan: &Plan, component: usize) -> Vec<Through> {
             }
             let mut path = path.clone();
             path.push(planned.name.clone());
+            let is_isolated = is_away || is_isolated;
             found.push(Through {
                 path: path.clone(),
+                is_isolated,
                 powers: powers(app, plan, provider),
             });
-            ahead.push((provider, path));
+            ahead.push((provider, is_isolated, path));
         }
     }
     found
 }
 
-fn providers(plan: &Plan, component: usize) -> BTreeSet<usize> {
+/// Whom a component asks, and whether in another cell.
+fn providers(plan: &Plan, component: usize) -> BTreeMap<usize, bool> {
     let imports = plan
         .components()
         .get(component)
@@ -248,7 +310,7 @@ fn providers(plan: &Plan, component: usize) -> BTreeSet<usize> {
     let targets = imports.unwrap_or_default().iter();
     targets
         .filter_map(|import| match &import.target {
-            Target::Link { provider, .. } => Some(*provider),
+            Target::Link { provider, cell, .. } => Some((*provider, cell.is_some())),
             Target::Host(_) => None,
         })
         .collect()
@@ -261,7 +323,8 @@ pub(crate) fn shared(plan: &Plan, component: usize) -> Vec<Shared> {
     };
     let mut all: Vec<(Vec<usize>, Vec<String>)> = Vec::new();
     let owned = planned.imports.iter().enumerate().flat_map(|(index, import)| {
-        let entries = plan.entries().iter();
+        let cells = plan.cells().iter().map(|cell| &cell.entry);
+        let entries = plan.entries().iter().chain(cells);
         entries.filter_map(move |entry| Some((import.name.as_str(), &entry.import(component, index)?.owner)))
     });
     for (name, owner) in owned {
@@ -316,6 +379,13 @@ impl fmt::Display for Explanation {
         }
         if let Some(cell) = &self.cell {
             writeln!(out, "  called over isolated links: {cell}")?;
+            for limit in &self.cell_limits {
+                writeln!(out, "    {limit}")?;
+            }
+        }
+        if !self.called_with.is_empty() {
+            let called = crate::problem::enumerate(&self.called_with);
+            writeln!(out, "  in the cell of {called}")?;
         }
         if let Some(reuse) = &self.reuse {
             writeln!(out, "  with {reuse}")?;
@@ -335,7 +405,12 @@ impl fmt::Display for Explanation {
         write_powers(out, &self.own)?;
         for through in &self.through {
             let names: Vec<String> = through.path.iter().map(|name| format!("`{name}`")).collect();
-            writeln!(out, "  by asking {}", names.join(", which asks "))?;
+            let cell = if through.is_isolated {
+                " (in another cell)"
+            } else {
+                ""
+            };
+            writeln!(out, "  by asking {}{cell}", names.join(", which asks "))?;
             write_powers(out, &through.powers)?;
         }
         for shared in &self.shared {

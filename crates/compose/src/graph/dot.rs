@@ -30,6 +30,15 @@ pub(super) fn draw(graph: &Graph) -> String {
             quote(&node.name)
         );
     }
+    for (index, frame) in graph.frames.iter().enumerate() {
+        let members: Vec<String> = frame.members.iter().map(|member| format!("c{member};")).collect();
+        let _ = writeln!(
+            out,
+            "  subgraph cluster_{index} {{ label=\"{}\"; labeljust=l; labelloc=b; fontname=\"monospace\"; fontsize=10; style=\"rounded,dashed\"; color=\"#7c3aed\"; {} }}",
+            quote(&frame.label),
+            members.join(" ")
+        );
+    }
     for (index, kind) in graph.powers.iter().enumerate() {
         let label = host::describe(*kind);
         let _ = writeln!(

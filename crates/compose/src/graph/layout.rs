@@ -4,6 +4,8 @@
 //! through a place of its own, so that it does not run through boxes. Within a layer boxes are ordered by where
 //! their neighbours stand. All in whole numbers: the same graph gives the same picture on every machine.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 /// A box or a place that an arrow passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
@@ -57,14 +59,18 @@ struct Chart {
 }
 
 /// Places boxes of these sizes. `arrows` lead from box to box without a circle; `last` are boxes that no
-/// arrow leaves; they stand in a layer below all others.
+/// arrow leaves; they stand in a layer below all others. Boxes of one of the `groups` stand side by side in each
+/// layer, near each other, and above all boxes of the groups that an arrow leads to from one of them.
 pub(super) fn place(
     sizes: &[(i64, i64)],
     arrows: &[(usize, usize)],
     last: &[usize],
+    groups: &[Option<usize>],
     spacing: Spacing,
 ) -> Layout {
-    let layer_of = layers(sizes.len(), arrows, last);
+    let mut above = arrows.to_vec();
+    above.extend(between_groups(arrows, groups));
+    let layer_of = layers(sizes.len(), &above, last);
     let mut chart = Chart {
         sizes: sizes.to_vec(),
         layer_of,
@@ -76,7 +82,29 @@ pub(super) fn place(
     for sweep in 0..SWEEPS {
         chart.sweep(sweep % 2 == 0);
     }
-    chart.layout(sizes.len(), spacing)
+    chart.gather(groups);
+    chart.layout(sizes.len(), groups, spacing)
+}
+
+/// From every box of a group to every one of another that an arrow leads to.
+fn between_groups(arrows: &[(usize, usize)], groups: &[Option<usize>]) -> BTreeSet<(usize, usize)> {
+    let group_of = |index: usize| groups.get(index).copied().flatten();
+    let members = |group: usize| {
+        let boxes = groups.iter().enumerate();
+        boxes
+            .filter(move |(_, of)| **of == Some(group))
+            .map(|(index, _)| index)
+    };
+    let mut pairs = BTreeSet::new();
+    for (from, to) in arrows {
+        let (Some(from), Some(to)) = (group_of(*from), group_of(*to)) else {
+            continue;
+        };
+        if from != to {
+            pairs.extend(members(from).flat_map(|upper| members(to).map(move |lower| (upper, lower))));
+        }
+    }
+    pairs
 }
 
 /// The longest way from the top, for each box.
@@ -180,7 +208,53 @@ impl Chart {
         (count > 0).then(|| sum / count)
     }
 
-    fn layout(&self, boxes: usize, spacing: Spacing) -> Layout {
+    /// Brings the boxes of each group together within each layer, all groups in one order.
+    fn gather(&mut self, groups: &[Option<usize>]) {
+        let group_of = |index: &usize| groups.get(*index).copied().flatten();
+        let mut means: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
+        for layer in &self.layers {
+            for index in layer {
+                if let Some(group) = group_of(index) {
+                    let (sum, count) = means.entry(group).or_default();
+                    *sum += share(layer, *index);
+                    *count += 1;
+                }
+            }
+        }
+        for layer in &mut self.layers {
+            let own = layer.clone();
+            layer.sort_by_key(|index| match group_of(index) {
+                Some(group) => {
+                    let (sum, count) = means.get(&group).copied().unwrap_or((0, 1));
+                    (sum / count.max(1), Some(group))
+                }
+                None => (share(&own, *index), None),
+            });
+        }
+    }
+
+    /// Moves boxes of a group below those of it that stand higher, and whatever stands right of them out of the way.
+    fn align(&self, places: &mut [Place], groups: &[Option<usize>], spacing: Spacing) {
+        let mut middles: BTreeMap<usize, i64> = BTreeMap::new();
+        for layer in &self.layers {
+            let mut free = spacing.margin;
+            for index in layer {
+                let Some(place) = places.get_mut(*index) else {
+                    continue;
+                };
+                let group = groups.get(*index).copied().flatten();
+                let middle = group.and_then(|group| middles.get(&group));
+                let wanted = middle.map_or(place.x, |middle| middle - place.width / 2);
+                place.x = wanted.max(free);
+                free = place.x + place.width + spacing.beside;
+                if let Some(group) = group {
+                    middles.entry(group).or_insert(place.x + place.width / 2);
+                }
+            }
+        }
+    }
+
+    fn layout(&self, boxes: usize, groups: &[Option<usize>], spacing: Spacing) -> Layout {
         let size = |index: &usize| self.sizes.get(*index).copied().unwrap_or((0, 0));
         let width_of = |layer: &Vec<usize>| {
             let gaps = i64::try_from(layer.len().saturating_sub(1)).unwrap_or(0) * spacing.beside;
@@ -211,6 +285,10 @@ impl Chart {
             }
             y += tallest + spacing.below;
         }
+        if groups.iter().any(Option::is_some) {
+            self.align(&mut places, groups, spacing);
+        }
+        let right = places.iter().map(|place| place.x + place.width).max();
         let along = |chain: &Vec<usize>| {
             chain
                 .iter()
@@ -222,10 +300,16 @@ impl Chart {
         Layout {
             boxes: places,
             arrows,
-            width: widest + 2 * spacing.margin,
+            width: right.unwrap_or(0).max(widest + spacing.margin) + spacing.margin,
             height: y - spacing.below + spacing.margin,
         }
     }
+}
+
+/// How far to the right a box stands in its layer, in thousandths.
+fn share(layer: &[usize], index: usize) -> i64 {
+    let count = i64::try_from(layer.len()).unwrap_or(i64::MAX / 1000);
+    (position(layer, index) * 2000 + 1000) / (count * 2).max(1)
 }
 
 fn position(list: &[usize], index: usize) -> i64 {
@@ -247,7 +331,7 @@ mod tests {
     fn arrows_lead_downwards_and_pass_beside_boxes() {
         let sizes = [(100, 40); 4];
         let arrows = [(0, 1), (1, 2), (0, 2), (2, 3), (0, 3)];
-        let layout = place(&sizes, &arrows, &[3], SPACING);
+        let layout = place(&sizes, &arrows, &[3], &[], SPACING);
         for (arrow, places) in arrows.iter().zip(&layout.arrows) {
             assert_eq!(places.first(), layout.boxes.get(arrow.0));
             assert_eq!(places.last(), layout.boxes.get(arrow.1));
@@ -264,8 +348,21 @@ mod tests {
     }
 
     #[test]
+    fn boxes_of_a_group_stand_side_by_side() {
+        let sizes = [(100, 40); 6];
+        let arrows = [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5)];
+        let groups = [None, Some(0), Some(1), Some(0), Some(1), Some(0)];
+        let layout = place(&sizes, &arrows, &[], &groups, SPACING);
+        let mut order: Vec<usize> = (1..6).collect();
+        order.sort_by_key(|index| layout.boxes[*index].x);
+        let mut seen: Vec<Option<usize>> = order.iter().map(|index| groups[*index]).collect();
+        seen.dedup();
+        assert_eq!(seen.len(), 2, "{order:?}");
+    }
+
+    #[test]
     fn nothing_to_place_makes_a_picture_of_margins() {
-        let layout = place(&[], &[], &[], SPACING);
+        let layout = place(&[], &[], &[], &[], SPACING);
         assert!(layout.boxes.is_empty());
         assert_eq!(layout.width, 20);
     }

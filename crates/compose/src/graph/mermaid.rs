@@ -21,6 +21,17 @@ pub(super) fn draw(graph: &Graph) -> String {
         };
         let _ = writeln!(out, "  c{index}{open}\"{text}\"{close}:::{class}");
     }
+    for (index, frame) in graph.frames.iter().enumerate() {
+        let _ = writeln!(out, "  subgraph f{index} [\"{}\"]", quote(&frame.label));
+        for member in &frame.members {
+            let _ = writeln!(out, "    c{member}");
+        }
+        out.push_str("  end\n");
+        let _ = writeln!(
+            out,
+            "  style f{index} fill:none,stroke:#7c3aed,stroke-dasharray:6 4"
+        );
+    }
     for (index, kind) in graph.powers.iter().enumerate() {
         let _ = writeln!(out, "  h{index}([\"{}\"]):::host", host::describe(*kind));
     }

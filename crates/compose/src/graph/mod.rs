@@ -4,6 +4,7 @@
 //! alone, to the byte, so that drawings can be kept under version control.
 
 mod dot;
+mod frames;
 mod layout;
 mod mermaid;
 mod svg;
@@ -13,6 +14,7 @@ use weft_app::grant::GrantKind;
 use weft_app::trigger::http::{AccessLog, RouteTarget};
 use weft_app::{App, HttpTrigger, Trigger, quantity};
 
+use self::frames::Frame;
 use crate::access::Access;
 use crate::entries::EntryKind;
 use crate::explain;
@@ -28,6 +30,8 @@ pub struct Graph {
     /// The components, then where requests come in, then folders whose files answer.
     pub(crate) nodes: Vec<Node>,
     pub(crate) links: Vec<Arrow>,
+    /// What shares one fate, where not everything does.
+    pub(crate) frames: Vec<Frame>,
     /// What of the host is reached by anyone, in order.
     pub(crate) powers: Vec<GrantKind>,
 }
@@ -97,6 +101,7 @@ impl Graph {
             app: app.name.to_string(),
             nodes,
             links,
+            frames: frames::frames(plan),
             powers,
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::layout::{self, Layout, Place, Spacing};
-use super::{Graph, Node, Role};
+use super::{Graph, Node, Role, frames};
 use crate::host;
 
 /// How wide a character of the font is taken to be, in tenths of a pixel: a little wider than most fonts have it.
@@ -35,6 +35,8 @@ const STYLE: &str = "\
   .idle .box { stroke-dasharray: 5 4 }
   .host .box { fill: #fff7ed; stroke: #c2410c }
   .door .box { fill: #ecfdf5; stroke: #047857 }
+  .cell .box { fill: #7c3aed; fill-opacity: 0.06; stroke: #7c3aed; stroke-dasharray: 6 4 }
+  .cell text { fill: #6d28d9 }
   .link { fill: none; stroke: #374151; stroke-width: 1.4 }
   .isolated { stroke: #1d4ed8; stroke-width: 2.4 }
   .reach { fill: none; stroke: #c2410c; stroke-width: 1; stroke-dasharray: 4 4; opacity: 0.7 }
@@ -47,6 +49,8 @@ const STYLE: &str = "\
     .main .box { stroke: #60a5fa }
     .host .box { fill: #2c1a10; stroke: #fb923c }
     .door .box { fill: #06281d; stroke: #34d399 }
+    .cell .box { fill: #a78bfa; fill-opacity: 0.1; stroke: #a78bfa }
+    .cell text { fill: #c4b5fd }
     .link { stroke: #d1d5db }
     .isolated { stroke: #93c5fd }
     .reach { stroke: #fb923c }
@@ -68,8 +72,14 @@ pub(super) fn draw(graph: &Graph) -> String {
         arrows.extend(reached.map(|power| (index, nodes + power)));
     }
     let last: Vec<usize> = (nodes..sizes.len()).collect();
-    let layout = layout::place(&sizes, &arrows, &last, SPACING);
+    let frame_of = |index: usize| {
+        let mut frames = graph.frames.iter();
+        frames.position(|frame| frame.members.contains(&index))
+    };
+    let groups: Vec<Option<usize>> = (0..sizes.len()).map(frame_of).collect();
+    let layout = layout::place(&sizes, &arrows, &last, &groups, SPACING);
     let mut out = head(graph, &layout);
+    draw_frames(&mut out, graph, &layout);
     draw_arrows(&mut out, graph, &layout);
     for (node, place) in graph.nodes.iter().zip(&layout.boxes) {
         draw_node(&mut out, node, *place);
@@ -122,9 +132,23 @@ fn head(graph: &Graph, layout: &Layout) -> String {
     let _ = writeln!(out, "<title>{}</title>", escape(&graph.app));
     let _ = writeln!(out, "<style>\n{STYLE}</style>");
     out.push_str(
-        "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\"><path class=\"tip\" d=\"M0 0 L8 4 L0 8 z\"/></marker></defs>\n",
+        "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerUnits=\"userSpaceOnUse\" markerWidth=\"11\" markerHeight=\"11\" orient=\"auto\"><path class=\"tip\" d=\"M0 0 L8 4 L0 8 z\"/></marker></defs>\n",
     );
     out
+}
+
+/// Frames come first, so that everything else stands on them.
+fn draw_frames(out: &mut String, graph: &Graph, layout: &Layout) {
+    let places = frames::places(&graph.frames, &layout.boxes);
+    for (frame, places) in graph.frames.iter().zip(places) {
+        for place in places {
+            let _ = writeln!(out, "<g class=\"cell\">");
+            draw_box(out, place, 10);
+            let y = place.y + place.height - 7;
+            draw_text(out, place.x + PADDING, y, "label", &frame.label);
+            out.push_str("</g>\n");
+        }
+    }
 }
 
 fn draw_arrows(out: &mut String, graph: &Graph, layout: &Layout) {

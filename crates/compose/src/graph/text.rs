@@ -20,7 +20,9 @@ pub(super) fn draw(graph: &Graph) -> String {
         } else {
             ("├─", "│ ")
         };
-        let _ = writeln!(out, "│\n{branch} {}", title(node));
+        let frame = graph.frames.iter().find(|frame| frame.members.contains(&index));
+        let cell = frame.map_or_else(String::new, |frame| format!(", {}", frame.label));
+        let _ = writeln!(out, "│\n{branch} {}{cell}", title(node));
         let links: Vec<String> = graph
             .links
             .iter()

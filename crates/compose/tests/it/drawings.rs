@@ -1,5 +1,8 @@
 //! What people are shown of a plan.
 
+use std::time::Duration;
+
+use weft_app::cell::{CellSettings, Lifetime};
 use weft_app::grant::{ClockGrant, GrantKind, StdioGrant};
 use weft_app::trigger::http::{AccessLog, RouteTarget};
 use weft_compose::explain;
@@ -146,6 +149,84 @@ fn twelve_components_in_a_chain_are_drawn_in_every_form() {
     check("chain", &app(pieces.collect()));
 }
 
+/// A page that calls a renderer and a search in cells of their own, each with what it needs, and both of them a store.
+fn isolated() -> TestApp {
+    let pooled = CellSettings {
+        lifetime: Lifetime::Pooled {
+            uses_max: 1000,
+            idle_max: 32,
+        },
+        wall_time_max: Some(Duration::from_secs(1)),
+        ..CellSettings::default()
+    };
+    let shared = CellSettings {
+        lifetime: Lifetime::Shared,
+        ..CellSettings::default()
+    };
+    app(vec![
+        piece(
+            "page",
+            component(&[
+                &import("docs:theme/look"),
+                &import("docs:markup/render@1.0.0"),
+                &import("docs:search/find"),
+                &http_types("0.2.3", ""),
+                &handler("0.2.3"),
+            ]),
+        )
+        .isolated("docs:markup", "markdown")
+        .isolated("docs:search", "search"),
+        piece("theme", component(&[&export("docs:theme/look")])),
+        piece(
+            "markdown",
+            component(&[
+                &import("docs:code/colour"),
+                &import("docs:store/entries"),
+                &export("docs:markup/render@1.2.0"),
+            ]),
+        )
+        .isolated("docs:store", "store")
+        .limits(64 << 20, 1000)
+        .cell(pooled),
+        piece("colours", component(&[&export("docs:code/colour")])),
+        piece(
+            "search",
+            component(&[&import("docs:store/entries"), &export("docs:search/find")]),
+        )
+        .isolated("docs:store", "store"),
+        piece(
+            "store",
+            component(&[
+                r#"(import "wasi:clocks/wall-clock@0.2.3" (instance (export "now" (func))))"#,
+                &export("docs:store/entries"),
+            ]),
+        )
+        .grant(&[GrantKind::Clock])
+        .grants(|grants| grants.clock = ClockGrant::Real)
+        .cell(shared),
+    ])
+}
+
+#[test]
+fn cells_are_framed_in_every_form() {
+    check("isolated", &isolated());
+}
+
+#[test]
+fn what_shares_a_fate_is_told_where_the_worst_is() {
+    let app = isolated();
+    golden::check("explain/isolated.txt", &explain_all(&app));
+}
+
+fn explain_all(app: &TestApp) -> String {
+    let plan = app.plan();
+    let of_one = |component: &weft_app::Component| {
+        let explanation = explain(&app.app, &plan, &component.name).unwrap();
+        format!("{explanation}\n")
+    };
+    app.app.components.iter().map(of_one).collect()
+}
+
 #[test]
 fn values_of_variables_are_in_no_drawing() {
     let shop = shop();
@@ -160,11 +241,6 @@ fn values_of_variables_are_in_no_drawing() {
 fn the_worst_that_each_component_could_do_is_told() {
     let shop = shop();
     let plan = shop.plan();
-    let mut all = String::new();
-    for component in &shop.app.components {
-        let explanation = explain(&shop.app, &plan, &component.name).unwrap();
-        all.push_str(&format!("{explanation}\n"));
-    }
-    golden::check("explain/shop.txt", &all);
+    golden::check("explain/shop.txt", &explain_all(&shop));
     assert_eq!(explain(&shop.app, &plan, &name("nobody")), None);
 }

@@ -158,9 +158,11 @@ fn tell(output: Output, told: &Told) {
         0 => String::new(),
         count => format!(" ({count} more failures since the last that was told)"),
     };
-    output.warn(&format!(
-        "component `{cell}` failed in `{function}`: {fate}{more}"
-    ));
+    let place = match function {
+        Some(function) => format!("in `{function}`"),
+        None => "while nobody waited for it".to_owned(),
+    };
+    output.warn(&format!("component `{cell}` failed {place}: {fate}{more}"));
 }
 
 /// The cells of an app, a line for each: who calls it and how long it lives.

@@ -1,13 +1,16 @@
-//! What can cross an isolated link: values of every type, and resources that the callee makes.
+//! What can cross an isolated link: values of every type, resources that the callee makes, and streams and futures of
+//! values.
 //!
 //! Two cells have nothing in common, so whatever would have to be the same thing on both sides cannot go from one to
-//! the other: resources of the host or of a third component, streams, futures.
+//! the other: resources of the host or of a third component, and streams of anything but values.
 
 use std::collections::HashSet;
 
 use wac_types::{
     DefinedType, FuncTypeId, InterfaceId, ItemKind, PrimitiveType, ResourceId, Type, Types, ValueType,
 };
+
+use weft_app::cell::Lifetime;
 
 use crate::context::Context;
 use crate::problem::{Problem, Reason, Subject};
@@ -17,9 +20,14 @@ use crate::resolve::Link;
 pub(crate) fn check(context: &Context<'_>, component: usize, import: usize, link: &Link) -> Option<Problem> {
     let item = context.surfaces.import(component, import)?;
     let types = &context.surfaces.types;
+    let provider = context.app.components.get(link.provider);
+    let flows = match provider.map(|provider| provider.cell.lifetime) {
+        Some(Lifetime::Shared) => Flows::OfSharedCell,
+        _ => Flows::Cross,
+    };
     let (function, what) = match item.kind {
-        ItemKind::Func(function) => (String::new(), function_obstacle(types, None, function)?),
-        ItemKind::Instance(interface) => interface_obstacle(types, interface)?,
+        ItemKind::Func(function) => (String::new(), function_obstacle(types, None, flows, function)?),
+        ItemKind::Instance(interface) => interface_obstacle(types, flows, interface)?,
         _ => (
             String::new(),
             "it is neither an interface nor a function".to_owned(),
@@ -41,7 +49,7 @@ pub(crate) fn check(context: &Context<'_>, component: usize, import: usize, link
 }
 
 /// The first function of an interface that cannot be called from another cell, and why.
-fn interface_obstacle(types: &Types, id: InterfaceId) -> Option<(String, String)> {
+fn interface_obstacle(types: &Types, flows: Flows, id: InterfaceId) -> Option<(String, String)> {
     let interface = &types[id];
     let own: HashSet<ResourceId> = interface
         .exports
@@ -54,7 +62,7 @@ fn interface_obstacle(types: &Types, id: InterfaceId) -> Option<(String, String)
         .collect();
     interface.exports.iter().find_map(|(name, kind)| {
         let what = match kind {
-            ItemKind::Func(function) => function_obstacle(types, Some(&own), *function)?,
+            ItemKind::Func(function) => function_obstacle(types, Some(&own), flows, *function)?,
             ItemKind::Type(_) => return None,
             _ => {
                 let what = format!("`{name}` is neither a type nor a function");
@@ -68,11 +76,13 @@ fn interface_obstacle(types: &Types, id: InterfaceId) -> Option<(String, String)
 fn function_obstacle(
     types: &Types,
     own: Option<&HashSet<ResourceId>>,
+    flows: Flows,
     function: FuncTypeId,
 ) -> Option<String> {
     let mut walk = Walk {
         types,
         own,
+        flows,
         seen: HashSet::new(),
     };
     let function = &types[function];
@@ -83,9 +93,22 @@ fn function_obstacle(
         .find_map(|value| walk.obstacle(*value))
 }
 
+/// What becomes of a stream or a future.
+#[derive(Clone, Copy)]
+enum Flows {
+    /// It crosses, if what flows does.
+    Cross,
+    /// It does not: the callee makes one call after the other for whoever comes, and goes on with none of them.
+    OfSharedCell,
+    /// It does not: it would flow itself.
+    Nested,
+}
+
 struct Walk<'a> {
     types: &'a Types,
+    /// The resources that may cross.
     own: Option<&'a HashSet<ResourceId>>,
+    flows: Flows,
     seen: HashSet<ValueType>,
 }
 
@@ -111,8 +134,8 @@ impl Walk<'_> {
                 ))
             }
             ValueType::Defined(defined) => match &types[defined] {
-                DefinedType::Stream(_) => Some("a stream".to_owned()),
-                DefinedType::Future(_) => Some("a future".to_owned()),
+                DefinedType::Stream(part) => self.flow("a stream", *part),
+                DefinedType::Future(part) => self.flow("a future", *part),
                 DefinedType::Map(..) => Some("a map".to_owned()),
                 DefinedType::FixedSizeList(..) => Some("a list of fixed length".to_owned()),
                 DefinedType::Tuple(parts) => parts.iter().find_map(|part| self.obstacle(*part)),
@@ -128,5 +151,22 @@ impl Walk<'_> {
                 DefinedType::Flags(_) | DefinedType::Enum(_) => None,
             },
         }
+    }
+
+    /// Why a stream or a future cannot cross.
+    fn flow(&self, what: &str, part: Option<ValueType>) -> Option<String> {
+        match self.flows {
+            Flows::Cross => {}
+            Flows::OfSharedCell => return Some(format!("{what} of a shared cell")),
+            Flows::Nested => return Some(what.to_owned()),
+        }
+        let mut walk = Walk {
+            types: self.types,
+            own: None,
+            flows: Flows::Nested,
+            seen: HashSet::new(),
+        };
+        let obstacle = walk.obstacle(part?)?;
+        Some(format!("{what} of {obstacle}"))
     }
 }

@@ -11,7 +11,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks};
 use weft_app::grant::{Access, ClockGrant, ConfigGrant, RandomGrant};
 use weft_app::{Grants, Limits};
 
-use crate::bridge::{Calls, Links};
+use crate::bridge::{Calls, Ending, Fate, Links};
 use crate::budget::Budget;
 use crate::denial::DenialLog;
 use crate::engine::Engine;
@@ -98,6 +98,29 @@ pub struct Cell {
     pub(crate) pressure: Pressure,
     /// The cells that it calls.
     pub(crate) calls: Calls,
+    /// Why it ends, once it does: those who read what its guests write are to know.
+    /// Made when somebody first wants to know: few cells have streams to another.
+    ending: Option<Ending>,
+}
+
+impl Cell {
+    /// Where it will stand why the cell ended.
+    pub(crate) fn ending(&mut self) -> Ending {
+        self.ending.get_or_insert_default().clone()
+    }
+
+    /// Notes why the cell ends. What was noted first counts.
+    pub(crate) fn end(&self, fate: Fate) {
+        if let Some(ending) = &self.ending {
+            let _ = ending.set(fate);
+        }
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        self.end(Fate::Ended);
+    }
 }
 
 impl fmt::Debug for Cell {
@@ -249,6 +272,7 @@ fn build(setup: Setup, pressure: Pressure, lookout: Lookout) -> Result<Cell, Set
         .collect::<Result<_, _>>()?;
     Ok(Cell {
         calls: Calls::of(&links.cells, &stop, thread),
+        ending: None,
         principals,
         table,
         budget: Budget::new(&limits, heap_bytes_max),

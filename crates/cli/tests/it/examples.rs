@@ -290,14 +290,45 @@ fn sixty_four_mebibytes_flow_over_links_of_0_2_through_components_of_two() {
 
 #[test]
 fn sixty_four_mebibytes_flow_over_links_of_0_3_through_components_of_two() {
+    lines_come_numbered(up("pipeline", &["fish"]));
+}
+
+/// Pushes lines with a fish through the pipeline: all of them come, each with its number.
+fn lines_come_numbered(pipeline: Run) {
     let line = "an ordinary line of sixty-four bytes with a fish in the middle.\n";
-    let pushed = push(up("pipeline", &["fish"]), line);
+    let pushed = push(pipeline, line);
     let lines = INPUT_BYTES / line.len();
     let mut expected = Vec::with_capacity(pushed.output.len());
     for number in 1..=lines {
         write!(expected, "{number:>6}  {line}").unwrap();
     }
     assert!(pushed.output == expected, "{} bytes", pushed.output.len());
+}
+
+#[test]
+fn the_same_flows_over_isolated_links() {
+    let readme = fs_err::read_to_string(folder("pipeline").join("README.md")).unwrap();
+    let links = readme
+        .split("```toml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let manifest = fs_err::read_to_string(folder("pipeline").join("weft.toml")).unwrap();
+    let here = format!("folder = \"{}/", folder("pipeline").display());
+    let scratch = Scratch::new();
+    scratch.file("weft.toml", manifest.replace("folder = \"", &here) + "\n" + links);
+    let isolated = |word| {
+        let up = crate::weft().arg("up").arg(scratch.path());
+        crate::with_rust(up.args(["--", word]))
+    };
+    let outcome = isolated("fish").stdin("one fish\ntwo\nred fish\nblue").run();
+    assert_eq!(
+        outcome.with_code(0).stdout(),
+        "     1  one fish\n     2  red fish\n"
+    );
+    lines_come_numbered(isolated("fish"));
 }
 
 /// The guestbook in a folder of its own, on a port of its own, with a book that nobody has written in.

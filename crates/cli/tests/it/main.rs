@@ -13,6 +13,7 @@ mod attacks;
 mod bad_input;
 mod command_line;
 mod examples;
+mod flows;
 mod functions;
 mod grants;
 mod http;

@@ -1,23 +1,24 @@
 //! One call over an isolated link.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use wasmtime::Result;
-use wasmtime::component::{Accessor, Func};
+use wasmtime::component::{Accessor, Func, Instance};
+use wasmtime::{AsContextMut, Result};
 use wasmtime_wasi::I32Exit;
 use weft_app::Limits;
 
 use super::cells::Callee;
-use super::fate::{Fate, LinkFailed};
+use super::drive::Drive;
+use super::fate::Fate;
 use super::invocation::{Invocation, Live, Place, Slot};
 use super::link::{Answer, LinkFunction};
 use super::typed::{self, Parameters};
-use super::wire::{Handle, Wire};
+use super::wire::Wire;
 use crate::cell::Cell;
 use crate::entry::{http::Pressure, limit_behind};
 use crate::interruption::{self, Turn};
@@ -89,26 +90,14 @@ impl LinkFunction {
             Ok(results) => return Ok(results),
             Err(fate) => fate,
         };
-        self.callee.counts.failures.fetch_add(1, Ordering::Relaxed);
-        if !matches!(fate, Fate::Ended) {
-            let plan = &self.callee.plan;
-            self.callee
-                .telling
-                .tell(&plan.tell, &plan.name, &self.name, &fate);
-        }
+        self.callee.failed(Some(&self.blame.function), &fate);
         match &self.on_failure {
-            Answer::Value(results) if !matches!(fate, Fate::Ended) => Ok(results.clone()),
-            _ => Err(self.failed(fate)),
+            Answer::Value(results) if !matches!(fate, Fate::Ended) => match results.again() {
+                Some(results) => Ok(results),
+                None => Err(self.blame.error(fate)),
+            },
+            _ => Err(self.blame.error(fate)),
         }
-    }
-
-    fn failed(&self, fate: Fate) -> wasmtime::Error {
-        let failed = LinkFailed {
-            callee: self.callee.plan.name.clone(),
-            function: self.name.clone(),
-            fate,
-        };
-        wasmtime::Error::new(failed)
     }
 
     /// Calls, and again where it failed and that is allowed.
@@ -118,7 +107,9 @@ impl LinkFunction {
             return Err(Fate::Depth(max));
         }
         for _ in 0..self.retries {
-            match self.once(from, &mut arguments.clone()).await {
+            // What is read while it is sent cannot be sent again.
+            let Some(mut again) = arguments.again() else { break };
+            match self.once(from, &mut again).await {
                 Err(fate) if fate.may_be_retried() => {}
                 ended => return ended,
             }
@@ -130,6 +121,10 @@ impl LinkFunction {
         if let Some(shared) = &self.callee.shared {
             let arguments = std::mem::take(arguments);
             return shared.call(&self.callee, self.function, from, arguments).await;
+        }
+        if self.callee.is_driven {
+            let drive = self.callee.driven(from).await?;
+            return self.callee.call_driven(drive, self.function, arguments).await;
         }
         let mut taken = from.slot.take().await;
         let place = taken.place();
@@ -146,6 +141,44 @@ impl LinkFunction {
 }
 
 impl Callee {
+    /// The instance that goes on by itself: the one that is there, else a new one.
+    async fn driven(self: &Arc<Self>, from: &From) -> Result<Arc<Drive>, Fate> {
+        let mut place = from.slot.driven.lock().await;
+        if let Some(drive) = place.as_ref().filter(|drive| drive.is_alive()) {
+            return Ok(drive.clone());
+        }
+        let live = self.open(&from.invocation, from.depth, from.pressure.clone());
+        // A later instance gives out no number again.
+        let last_handle = place.as_ref().map(|before| before.last_handle.clone());
+        let drive = Drive::start(self.clone(), live.await?, last_handle.unwrap_or_default());
+        *place = Some(drive.clone());
+        Ok(drive)
+    }
+
+    /// Calls a function of an instance that goes on by itself, in the time that a call has. Whoever lets go of a call in
+    /// the middle leaves no instance behind.
+    async fn call_driven(
+        &self,
+        drive: Arc<Drive>,
+        function: usize,
+        arguments: &mut Wire,
+    ) -> Result<Wire, Fate> {
+        let guard = EndsUnlessDone(Some(&drive));
+        let wall_time_max = self.plan.settings.wall_time_max;
+        let call = drive.call(function, std::mem::take(arguments));
+        let ended = within(wall_time_max, call).await;
+        guard.done();
+        match ended {
+            Some(ended) => ended,
+            None => {
+                let fate = Fate::Limit(LimitHit::WallTime(wall_time_max.unwrap_or_default()), None);
+                drive.end(fate.clone());
+                drive.gone().await;
+                Err(fate)
+            }
+        }
+    }
+
     /// Calls a function of the instance in a place. One that fails is gone afterwards.
     pub(super) async fn enter(
         &self,
@@ -193,25 +226,50 @@ impl Callee {
     /// Finds the function, begins its time, and makes numbers of handles the resources that they stand for.
     fn prepare(&self, live: &mut Live, function: usize, arguments: &mut Wire) -> Result<(Func, usize), Fate> {
         live.calls += 1;
-        let (Some(export), Some(known)) = (self.functions.get(function), live.functions.get_mut(function))
-        else {
+        let found = self.find(function, live.instance, &mut live.functions, &mut live.store)?;
+        live.handles.inward(arguments)?;
+        self.begin(&mut live.store);
+        Ok(found)
+    }
+
+    /// A function of an instance, and how many core values it returns.
+    pub(super) fn find(
+        &self,
+        function: usize,
+        instance: Instance,
+        known: &mut [Option<Func>],
+        store: impl AsContextMut<Data = Cell>,
+    ) -> Result<(Func, usize), Fate> {
+        let (Some(export), Some(known)) = (self.functions.get(function), known.get_mut(function)) else {
             return Err(Fate::Ended);
         };
         let function = match known {
             Some(function) => *function,
-            None => match live.instance.get_func(&mut live.store, export.index) {
+            None => match instance.get_func(store, export.index) {
                 Some(function) => *known.insert(function),
                 None => return Err(Fate::Ended),
             },
         };
-        live.inward(arguments)?;
+        Ok((function, export.results))
+    }
+
+    /// Begins the time of a call.
+    pub(super) fn begin(&self, store: impl AsContextMut<Data = Cell>) {
         let settings = &self.plan.settings;
         let turn = Turn {
             wall_time_max: settings.wall_time_max,
             cpu_time_max: settings.cpu_time_max,
         };
-        interruption::begin_call(&self.engine, &mut live.store, turn);
-        Ok((function, export.results))
+        interruption::begin_call(&self.engine, store, turn);
+    }
+
+    /// Counts a failure and tells of it: in a call of a function, or while there was none.
+    pub(super) fn failed(&self, function: Option<&str>, fate: &Fate) {
+        self.counts.failures.fetch_add(1, Ordering::Relaxed);
+        if !matches!(fate, Fate::Ended) {
+            let plan = &self.plan;
+            self.telling.tell(&plan.tell, &plan.name, function, fate);
+        }
     }
 
     fn fate(&self, live: &Live, error: &wasmtime::Error) -> Fate {
@@ -223,6 +281,12 @@ impl Callee {
         if let Some(shared) = &self.shared {
             return shared.drop_resource(self, slot, id).await;
         }
+        if self.is_driven {
+            if let Some(drive) = &*slot.driven.lock().await {
+                drive.drop_resource(id);
+            }
+            return;
+        }
         let mut taken = slot.take().await;
         self.end_resource(taken.place(), id).await;
         taken.finish();
@@ -230,14 +294,36 @@ impl Callee {
 
     pub(super) async fn end_resource(&self, place: &mut Place, id: u32) {
         let Some(live) = &mut place.live else { return };
-        let Some(resource) = live.resources.remove(&id) else {
-            return;
+        // A destructor that traps takes its instance along, as any call does.
+        if let Err(fate) = self.end_resource_of(live, id).await {
+            self.failed(None, &fate);
+            place.live = None;
+        }
+    }
+
+    pub(super) async fn end_resource_of(&self, live: &mut Live, id: u32) -> Result<(), Fate> {
+        let Some(resource) = live.handles.remove(id) else {
+            return Ok(());
         };
         interruption::begin_call(&self.engine, &mut live.store, Turn::default());
-        // A destructor that traps takes its instance along, as any call does.
-        if resource.resource_drop_async(&mut live.store).await.is_err() {
-            self.counts.failures.fetch_add(1, Ordering::Relaxed);
-            place.live = None;
+        let dropped = resource.resource_drop_async(&mut live.store).await;
+        dropped.map_err(|error| self.fate(live, &error))
+    }
+}
+
+/// Ends an instance whose call nobody waits for any more.
+struct EndsUnlessDone<'a>(Option<&'a Drive>);
+
+impl EndsUnlessDone<'_> {
+    fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for EndsUnlessDone<'_> {
+    fn drop(&mut self) {
+        if let Some(drive) = self.0 {
+            drive.end(Fate::Ended);
         }
     }
 }
@@ -246,7 +332,7 @@ impl Callee {
 fn conclude(place: &mut Place, called: Result<Wire, Fate>) -> Result<Wire, Fate> {
     let ended = called.and_then(|mut results| {
         if let Some(live) = &mut place.live {
-            live.outward(&mut results, &mut place.last_handle)?;
+            live.handles.outward(&mut results, &place.last_handle)?;
         }
         Ok(results)
     });
@@ -254,42 +340,6 @@ fn conclude(place: &mut Place, called: Result<Wire, Fate>) -> Result<Wire, Fate>
         place.live = None;
     }
     ended
-}
-
-impl Live {
-    /// Numbers that callers have become the resources that they stand for.
-    fn inward(&mut self, wire: &mut Wire) -> Result<(), Fate> {
-        for handle in &mut wire.handles {
-            let Handle::Proxy { id, owned } = *handle else {
-                return Err(Fate::Ended);
-            };
-            let resource = if owned {
-                self.resources.remove(&id)
-            } else {
-                self.resources.get(&id).copied()
-            };
-            *handle = Handle::Real(resource.ok_or(Fate::HandleGone)?);
-        }
-        Ok(())
-    }
-
-    /// Resources become numbers for the caller.
-    fn outward(&mut self, wire: &mut Wire, last: &mut u32) -> Result<(), Fate> {
-        for handle in &mut wire.handles {
-            let Handle::Real(resource) = *handle else {
-                return Err(Fate::Ended);
-            };
-            *last = last
-                .checked_add(1)
-                .ok_or_else(|| Fate::Values("it has given out all handles that there are".to_owned()))?;
-            self.resources.insert(*last, resource);
-            *handle = Handle::Proxy {
-                id: *last,
-                owned: true,
-            };
-        }
-        Ok(())
-    }
 }
 
 /// Waits for a future for so long. What is ready at once costs no timer.
@@ -306,22 +356,29 @@ async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> 
 }
 
 /// Calls on the stack of the caller.
-fn direct(live: &mut Live, function: Func, results: usize, arguments: Parameters<'_>) -> Result<Wire> {
+fn direct(live: &mut Live, function: Func, results: usize, arguments: Parameters<&Wire>) -> Result<Wire> {
     match results {
-        0 => typed::any::<0>(function)
+        0 => typed::any::<_, 0>(function)
             .call(&mut live.store, arguments)
             .map(|returned| returned.0),
-        _ => typed::any::<1>(function)
+        _ => typed::any::<_, 1>(function)
             .call(&mut live.store, arguments)
             .map(|returned| returned.0),
     }
 }
 
-macro_rules! returning {
-    ($live:ident, $function:ident, $arguments:ident, $count:expr, $($number:literal)*) => {
+/// Calls a function as the number of core values that it returns has it. What nearly every function is goes without a
+/// box.
+macro_rules! by_results {
+    ($call:ident, $on:ident, $function:ident, $arguments:ident, $count:expr) => {
+        by_results!($call, $on, $function, $arguments, $count, 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+    };
+    ($call:ident, $on:ident, $function:ident, $arguments:ident, $count:expr, $($number:literal)*) => {
         match $count {
-            $($number => Box::pin(returning::<$number>($live, $function, $arguments)),)*
-            _ => Box::pin(async { wasmtime::bail!("a function returns more than 16 core values") }),
+            0 => $call::<0>($on, $function, $arguments).await,
+            1 => $call::<1>($on, $function, $arguments).await,
+            $($number => Box::pin($call::<$number>($on, $function, $arguments)).await,)*
+            _ => wasmtime::bail!("a function returns more than 16 core values"),
         }
     };
 }
@@ -329,25 +386,43 @@ macro_rules! returning {
 async fn returning<const N: usize>(
     live: &mut Live,
     function: Func,
-    arguments: Parameters<'_>,
+    arguments: Parameters<&Wire>,
 ) -> Result<Wire> {
-    let returned = typed::any::<N>(function)
+    let returned = typed::any::<_, N>(function)
         .call_async(&mut live.store, arguments)
         .await?;
     Ok(returned.0)
 }
 
 /// Calls on a stack of its own, which can be left and come back to.
-async fn waiting(live: &mut Live, function: Func, results: usize, arguments: Parameters<'_>) -> Result<Wire> {
-    // What nearly every function is goes without another box.
-    match results {
-        0 => return returning::<0>(live, function, arguments).await,
-        1 => return returning::<1>(live, function, arguments).await,
-        _ => {}
-    }
-    let many: Pin<Box<dyn Future<Output = Result<Wire>> + Send + '_>> =
-        returning!(live, function, arguments, results, 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
-    many.await
+async fn waiting(
+    live: &mut Live,
+    function: Func,
+    results: usize,
+    arguments: Parameters<&Wire>,
+) -> Result<Wire> {
+    by_results!(returning, live, function, arguments, results)
+}
+
+async fn returning_beside<const N: usize>(
+    accessor: &Accessor<Cell>,
+    function: Func,
+    arguments: Parameters<Wire>,
+) -> Result<Wire> {
+    let returned = typed::any::<_, N>(function)
+        .call_concurrent(accessor, arguments)
+        .await?;
+    Ok(returned.0)
+}
+
+/// Calls beside other calls of the same instance.
+pub(super) async fn beside(
+    accessor: &Accessor<Cell>,
+    function: Func,
+    results: usize,
+    arguments: Parameters<Wire>,
+) -> Result<Wire> {
+    by_results!(returning_beside, accessor, function, arguments, results)
 }
 
 /// What an error that ended a callee means.

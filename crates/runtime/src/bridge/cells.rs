@@ -15,6 +15,7 @@ use weft_app::{Interruption, Limits};
 
 use super::invocation::Live;
 use super::shared::Shared;
+use super::signature;
 use super::tell::{Tell, Telling};
 use crate::cache::Digest;
 use crate::cell::{Cell, Setup, Thread};
@@ -143,6 +144,8 @@ pub(super) struct Callee {
     by_name: HashMap<(String, String), usize>,
     /// Whether its functions are called on the stack of their caller: nothing in it waits or gives its thread back.
     pub(super) is_direct: bool,
+    /// Whether an instance goes on by itself between calls: what a call began may still be written or read.
+    pub(super) is_driven: bool,
     /// Instances that wait for their next caller, where it has those.
     pub(super) idle: Mutex<Vec<Live>>,
     /// The one instance, where there is one for all.
@@ -323,7 +326,11 @@ impl Callee {
         let linking = Linking::of(&setup(&plan, &links, Stop::new(), Thread::Shared));
         let linked = prepared::link(&engine, component, &linking).map_err(failed)?;
         let (functions, by_name) = exports(&engine, component);
-        let is_direct = engine.profile().concurrency() == Concurrency::Off
+        let is_driven = functions
+            .iter()
+            .any(|function| signature::has_streams(&function.ty));
+        let is_direct = !is_driven
+            && engine.profile().concurrency() == Concurrency::Off
             && engine.interruption() == Interruption::None
             && component
                 .component_type()
@@ -336,6 +343,7 @@ impl Callee {
             functions,
             by_name,
             is_direct,
+            is_driven,
             links,
             engine,
             plan,

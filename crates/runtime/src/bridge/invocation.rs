@@ -1,7 +1,7 @@
 //! What one call of an app from outside brings to life: the instances of the cells that it calls, and how they end.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use tokio::sync::Notify;
@@ -9,7 +9,9 @@ use wasmtime::Store;
 use wasmtime::component::{Func, Instance, ResourceAny};
 
 use super::cells::{Callee, Cells, Counts};
+use super::drive::Drive;
 use super::fate::Fate;
+use super::wire::{Handle, Wire};
 use crate::cell::{self, Cell, Thread};
 use crate::entry::http::Pressure;
 use crate::stop::Stop;
@@ -50,6 +52,8 @@ pub(super) struct Slot {
     /// Missing while somebody uses it.
     place: parking_lot::Mutex<Option<Box<Place>>>,
     given_back: Notify,
+    /// The instance, where it goes on by itself.
+    pub(super) driven: tokio::sync::Mutex<Option<Arc<Drive>>>,
     /// Handles that were given out in this invocation, where the instance is there for all.
     leases: parking_lot::Mutex<HashSet<u32>>,
 }
@@ -59,7 +63,7 @@ pub(super) struct Slot {
 pub(super) struct Place {
     pub(super) live: Option<Live>,
     /// The last number that was given to a handle: a later instance gives none again.
-    pub(super) last_handle: u32,
+    pub(super) last_handle: AtomicU32,
 }
 
 /// A place in use. Whoever lets go of it in the middle of a call leaves no instance behind.
@@ -74,16 +78,74 @@ pub(super) struct Live {
     pub(super) store: Store<Cell>,
     pub(super) instance: Instance,
     pub(super) functions: Vec<Option<Func>>,
-    /// Resources that callers have handles of.
-    pub(super) resources: HashMap<u32, ResourceAny>,
+    pub(super) handles: Handles,
     /// How often it was somebody's.
     pub(super) uses: u32,
     pub(super) calls: u64,
     counts: Arc<Counts>,
 }
 
+/// Resources of an instance that callers have handles of, by the numbers that stand for them.
+#[derive(Debug, Default)]
+pub(super) struct Handles(HashMap<u32, ResourceAny>);
+
+impl Handles {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn remove(&mut self, id: u32) -> Option<ResourceAny> {
+        self.0.remove(&id)
+    }
+
+    /// Numbers that callers have become the resources that they stand for.
+    pub(super) fn inward(&mut self, wire: &mut Wire) -> Result<(), Fate> {
+        for handle in &mut wire.handles {
+            let (id, owned) = match handle {
+                Handle::Proxy { id, owned } => (*id, *owned),
+                Handle::Pipe(_) => continue,
+                Handle::Real(_) | Handle::Reader(_) => return Err(Fate::Ended),
+            };
+            let resource = if owned {
+                self.0.remove(&id)
+            } else {
+                self.0.get(&id).copied()
+            };
+            *handle = Handle::Real(resource.ok_or(Fate::HandleGone)?);
+        }
+        Ok(())
+    }
+
+    /// Resources become numbers for the caller.
+    pub(super) fn outward(&mut self, wire: &mut Wire, last: &AtomicU32) -> Result<(), Fate> {
+        for handle in &mut wire.handles {
+            let resource = match handle {
+                Handle::Real(resource) => *resource,
+                Handle::Reader(_) => continue,
+                Handle::Proxy { .. } | Handle::Pipe(_) => return Err(Fate::Ended),
+            };
+            let next = |last: u32| last.checked_add(1);
+            let given = last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+            let given =
+                given.map_err(|_| Fate::Values("it has given out all handles that there are".to_owned()))?;
+            // What was there before is what the last one was.
+            let id = given + 1;
+            self.0.insert(id, resource);
+            *handle = Handle::Proxy { id, owned: true };
+        }
+        Ok(())
+    }
+}
+
+/// What it means when a stream cannot be brought from one store into the other.
+pub(super) fn of_wire(error: wasmtime::Error) -> Fate {
+    Fate::Values(error.to_string())
+}
+
 impl Drop for Live {
     fn drop(&mut self) {
+        // Before anything of it goes: what its guests wrote is not all that they were to write.
+        self.store.data().end(Fate::Ended);
         self.count();
     }
 }
@@ -196,6 +258,7 @@ impl Invocation {
                 callee: callee.clone(),
                 place: parking_lot::Mutex::new(Some(Box::default())),
                 given_back: Notify::new(),
+                driven: tokio::sync::Mutex::default(),
                 leases: parking_lot::Mutex::default(),
             })
         });
@@ -266,27 +329,37 @@ impl Drop for Slot {
             shared.give_back(&self.callee, left);
             return;
         }
-        let Some((uses_max, idle_max)) = self.callee.pool() else {
-            return;
-        };
-        let place = self.place.get_mut();
-        let Some(mut live) = place.as_mut().and_then(|place| place.live.take()) else {
-            return;
-        };
-        live.count();
-        // Handles die with the caller; an instance that still has some is not as it was.
-        if live.uses >= uses_max || !live.resources.is_empty() {
+        if self.callee.pool().is_none() {
             return;
         }
-        live.store.data_mut().calls = Calls::default();
-        let mut idle = self.callee.idle.lock();
-        if idle.len() < idle_max {
-            idle.push(live);
+        if let Some(drive) = self.driven.get_mut().take() {
+            drive.rest();
+        }
+        let place = self.place.get_mut();
+        if let Some(live) = place.as_mut().and_then(|place| place.live.take()) {
+            self.callee.keep(live);
         }
     }
 }
 
 impl Callee {
+    /// Keeps an instance for its next caller, if it may have one.
+    pub(super) fn keep(&self, mut live: Live) {
+        let Some((uses_max, idle_max)) = self.pool() else {
+            return;
+        };
+        live.count();
+        // Handles die with the caller; an instance that still has some is not as it was.
+        if live.uses >= uses_max || !live.handles.is_empty() {
+            return;
+        }
+        live.store.data_mut().calls = Calls::default();
+        let mut idle = self.idle.lock();
+        if idle.len() < idle_max {
+            idle.push(live);
+        }
+    }
+
     /// An instance for somebody who calls `depth` calls deep: one that waits, else a new one.
     pub(super) async fn open(
         &self,
@@ -336,7 +409,7 @@ impl Callee {
             store,
             instance,
             functions: vec![None; self.functions.len()],
-            resources: HashMap::new(),
+            handles: Handles::default(),
             uses: 1,
             calls: 0,
             counts: self.counts.clone(),

@@ -185,6 +185,10 @@ impl<'a, 'b> Lifting<'a, 'b> {
             },
             T::Own(table) => self.handle(ty, table, word, true)?,
             T::Borrow(table) => self.handle(ty, table, word, false)?,
+            T::Stream(_) | T::Future(_) => {
+                let reader = typed::lift_reader(self.cx, ty, word)?;
+                self.wire.handles.push(Handle::Reader(reader));
+            }
             _ => bail!("values of this type do not cross an isolated link"),
         }
         Ok(())

@@ -3,12 +3,13 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem};
-use wasmtime::component::{Linker, LinkerInstance, ResourceType};
+use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
+use wasmtime::component::{Linker, LinkerInstance, ResourceType, Val};
 use wasmtime::{Result, StoreContextMut, bail};
 use weft_app::link::OnFailure;
 
 use super::cells::{Callee, LinkPlan, Links};
+use super::transmit::{self, Blame};
 use super::typed::{Arguments, Results};
 use super::wire::Wire;
 use super::{signature, values};
@@ -33,10 +34,10 @@ pub(super) struct LinkFunction {
     pub(super) number: usize,
     /// The function, among those of the callee.
     pub(super) function: usize,
-    /// What it is called in messages.
-    pub(super) name: String,
     pub(super) retries: u32,
     pub(super) on_failure: Answer,
+    /// What it is called in messages, where it fails or a stream that it returned breaks off.
+    pub(super) blame: Arc<Blame>,
 }
 
 /// What the caller sees of a call that failed.
@@ -137,12 +138,23 @@ impl<'a> LinkFunctions<'a> {
         } else {
             name
         };
+        let on_failure = answer(isolation.on_failure_of(key), ty, &full_name)?;
+        if callee.shared.is_some() && signature::has_streams(ty) {
+            bail!(
+                "cell `{}` is shared, and `{full_name}` has streams",
+                callee.plan.name
+            )
+        }
         Ok(Arc::new(LinkFunction {
             callee: callee.clone(),
             number: link.cell,
             function: index,
-            on_failure: answer(isolation.on_failure_of(key), ty, &full_name)?,
-            name: full_name,
+            blame: Arc::new(Blame {
+                callee: Some(callee.plan.name.clone()),
+                function: full_name,
+                ends: !matches!(on_failure, Answer::Trap),
+            }),
+            on_failure,
             retries: isolation.retries_of(key),
         }))
     }
@@ -151,21 +163,34 @@ impl<'a> LinkFunctions<'a> {
 /// What a failed call answers, as it goes over the wire.
 fn answer(on_failure: &OnFailure, ty: &ComponentFunc, name: &str) -> Result<Answer> {
     let results: Vec<_> = ty.results().collect();
-    let text = match on_failure {
-        OnFailure::Trap => return Ok(Answer::Trap),
-        OnFailure::Value(text) => text.clone(),
-        OnFailure::Error(text) if text.is_empty() => "err".to_owned(),
-        OnFailure::Error(text) => format!("err({text})"),
+    let (OnFailure::Error(text) | OnFailure::Value(text)) = on_failure else {
+        return Ok(Answer::Trap);
     };
     let [result] = results.as_slice() else {
         bail!("`{name}` returns nothing, so nothing can be answered for it when a call fails")
     };
-    let value = wave::read_value(result, &text);
+    let value = match on_failure {
+        OnFailure::Error(_) => error(result, text),
+        _ => wave::read_value(result, text).map_err(Into::into),
+    };
     let value = value.map_err(|error| wasmtime::format_err!("`{text}` is no result of `{name}`: {error}"))?;
     match values::encode(result, &value) {
         Some(wire) => Ok(Answer::Value(wire)),
         None => bail!("`{text}` is no result of `{name}`"),
     }
+}
+
+/// An error of a `result`. Of its other case there may be no text at all, as there is none of streams.
+fn error(result: &Type, text: &str) -> Result<Val> {
+    let Type::Result(result) = result else {
+        bail!("it returns no `result`, so it has no error")
+    };
+    let carried = match result.err() {
+        Some(ty) => Some(Box::new(wave::read_value(&ty, text)?)),
+        None if text.is_empty() => None,
+        None => bail!("its error carries nothing"),
+    };
+    Ok(Val::Result(Err(carried)))
 }
 
 /// Registers a resource of the callee: the caller's handles are numbers that stand for it.
@@ -240,18 +265,27 @@ fn add_one<const P: usize, const R: usize>(
     function: Arc<LinkFunction>,
 ) -> Result<()> {
     if is_async {
-        return into.func_wrap_concurrent(name, move |accessor, Arguments::<P>(wire)| {
+        return into.func_wrap_concurrent(name, move |accessor, Arguments::<P>(mut wire)| {
             let function = function.clone();
-            Box::pin(async move { function.call_concurrent(accessor, wire).await.map(Results::<R>) })
+            Box::pin(async move {
+                accessor.with(|mut caller| transmit::outward(&mut caller, &mut wire))?;
+                let mut results = function.call_concurrent(accessor, wire).await?;
+                accessor.with(|mut caller| transmit::inward(&mut caller, &mut results, &function.blame))?;
+                Ok(Results::<R>(results))
+            })
         });
     }
     into.func_wrap_async(name, move |mut caller, Arguments::<P>(mut wire)| {
         if let Some(results) = function.call_now(caller.data_mut(), &mut wire) {
             return Box::new(ready(results.map(Results::<R>)));
         }
-        // From here on the caller is only waited for.
         let from = function.from(caller.data_mut());
         let function = function.clone();
-        Box::new(async move { function.answered(from, wire).await.map(Results::<R>) })
+        Box::new(async move {
+            transmit::outward(&mut caller, &mut wire)?;
+            let mut results = function.answered(from, wire).await?;
+            transmit::inward(&mut caller, &mut results, &function.blame)?;
+            Ok(Results::<R>(results))
+        })
     })
 }

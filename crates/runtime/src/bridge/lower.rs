@@ -169,7 +169,7 @@ impl<'a, 'b, T: 'static> Lowering<'a, 'b, T> {
                 let (place, length) = self.list(self.types[ty].element)?;
                 self.store_pair(at, place, length)
             }
-            T::Own(_) | T::Borrow(_) => {
+            T::Own(_) | T::Borrow(_) | T::Stream(_) | T::Future(_) => {
                 let word = self.word(ty)?;
                 self.write(at, &word.to_le_bytes())
             }
@@ -202,6 +202,10 @@ impl<'a, 'b, T: 'static> Lowering<'a, 'b, T> {
             T::U16 => self.number(2),
             T::S32 | T::U32 | T::Float32 | T::Char => self.number(4),
             T::Own(table) | T::Borrow(table) => self.handle(ty, table),
+            T::Stream(_) | T::Future(_) => match self.handles.next() {
+                Some(Handle::Reader(reader)) => typed::lower_reader(self.cx, ty, reader),
+                _ => bail!("a stream is missing on the wire"),
+            },
             _ => bail!("values of this type do not cross an isolated link"),
         }
     }
@@ -211,7 +215,7 @@ impl<'a, 'b, T: 'static> Lowering<'a, 'b, T> {
             Some(Handle::Proxy { id, owned: true }) => self.cx.guest_resource_lower_own(table, *id),
             Some(Handle::Proxy { .. }) => bail!("a borrowed handle cannot be returned"),
             Some(Handle::Real(resource)) => typed::lower_resource(self.cx, ty, resource),
-            None => bail!("a handle is missing on the wire"),
+            _ => bail!("a handle is missing on the wire"),
         }
     }
 

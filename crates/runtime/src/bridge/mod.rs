@@ -12,14 +12,17 @@
 
 mod call;
 mod cells;
+mod drive;
 mod fate;
 mod invocation;
 mod lift;
 mod link;
 mod lower;
+mod pipe;
 mod shared;
 mod signature;
 mod tell;
+mod transmit;
 mod typed;
 mod values;
 mod wire;
@@ -29,4 +32,5 @@ pub use fate::Fate;
 pub(crate) use fate::LinkFailed;
 pub(crate) use invocation::Calls;
 pub(crate) use link::LinkFunctions;
+pub(crate) use pipe::Ending;
 pub use tell::{Tell, Told};

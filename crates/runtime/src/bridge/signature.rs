@@ -48,11 +48,33 @@ fn same(one: &Type, other: &Type) -> bool {
             maybe_same(one.ok(), other.ok()) && maybe_same(one.err(), other.err())
         }
         (Type::Own(_), Type::Own(_)) | (Type::Borrow(_), Type::Borrow(_)) => true,
-        (
-            Type::Stream(_) | Type::Future(_) | Type::ErrorContext | Type::Map(_) | Type::FixedLengthList(_),
-            _,
-        ) => false,
+        (Type::Stream(one), Type::Stream(other)) => maybe_same(one.ty(), other.ty()),
+        (Type::Future(one), Type::Future(other)) => maybe_same(one.ty(), other.ty()),
+        (Type::ErrorContext | Type::Map(_) | Type::FixedLengthList(_), _) => false,
         (one, other) => one == other,
+    }
+}
+
+/// Whether a function takes or returns a stream or a future.
+pub(super) fn has_streams(function: &ComponentFunc) -> bool {
+    function
+        .params()
+        .map(|(_, ty)| ty)
+        .chain(function.results())
+        .any(|ty| holds_stream(&ty))
+}
+
+fn holds_stream(ty: &Type) -> bool {
+    let maybe = |ty: Option<Type>| ty.is_some_and(|ty| holds_stream(&ty));
+    match ty {
+        Type::Stream(_) | Type::Future(_) => true,
+        Type::List(list) => holds_stream(&list.ty()),
+        Type::Record(record) => record.fields().any(|field| holds_stream(&field.ty)),
+        Type::Tuple(tuple) => tuple.types().any(|ty| holds_stream(&ty)),
+        Type::Variant(variant) => variant.cases().any(|case| maybe(case.ty)),
+        Type::Option(option) => holds_stream(&option.ty()),
+        Type::Result(result) => maybe(result.ok()) || maybe(result.err()),
+        _ => false,
     }
 }
 

@@ -8,13 +8,13 @@ use parking_lot::Mutex;
 
 use super::fate::Fate;
 
-/// A failed call.
+/// A failed call, or what failed between calls.
 #[derive(Debug, Clone)]
 pub struct Told {
     /// The cell.
     pub cell: String,
-    /// The function that was called.
-    pub function: String,
+    /// The function that was called; none where it failed on its own, while it wrote or read a stream or ended a resource.
+    pub function: Option<String>,
     /// How it failed.
     pub fate: Fate,
     /// Failures of the same cell that were not told since the last one that was.
@@ -48,7 +48,7 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Telling(Mutex<(Option<Instant>, u64)>);
 
 impl Telling {
-    pub(super) fn tell(&self, tell: &Tell, cell: &str, function: &str, fate: &Fate) {
+    pub(super) fn tell(&self, tell: &Tell, cell: &str, function: Option<&str>, fate: &Fate) {
         let Some(tell) = &tell.0 else { return };
         let untold = {
             let mut told = self.0.lock();
@@ -62,7 +62,7 @@ impl Telling {
         };
         tell(&Told {
             cell: cell.to_owned(),
-            function: function.to_owned(),
+            function: function.map(ToOwned::to_owned),
             fate: fate.clone(),
             untold,
         });

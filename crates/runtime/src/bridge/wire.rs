@@ -4,14 +4,19 @@
 //! number, text and lists with their length in front, the case of a variant before what it carries. Nothing of the
 //! sender's memory but the value itself is in it. Handles do not stand in the bytes; they come along in their order.
 
+use std::sync::Weak;
+
 use smallvec::SmallVec;
 use wasmtime::component::__internal::wasmtime_environ::component::{
     ComponentTypes, InterfaceType, VariantInfo,
 };
 use wasmtime::component::ResourceAny;
 
+use super::pipe::{Content, Flow, Pipe, Readable};
+use super::transmit::Reader;
+
 /// The parameters or the results of one call.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(crate) struct Wire {
     pub(super) bytes: SmallVec<[u8; INLINE]>,
     pub(super) handles: Vec<Handle>,
@@ -20,13 +25,58 @@ pub(crate) struct Wire {
 /// Bytes for which nothing is allocated.
 const INLINE: usize = 32;
 
-/// A resource of the callee on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Wire {
+    /// The same values again; `None` where a stream or a future is among them, which cannot be read twice.
+    pub(super) fn again(&self) -> Option<Self> {
+        let again = |handle: &Handle| match handle {
+            Handle::Proxy { id, owned } => Some(Handle::Proxy {
+                id: *id,
+                owned: *owned,
+            }),
+            Handle::Real(resource) => Some(Handle::Real(*resource)),
+            Handle::Reader(_) | Handle::Pipe(_) => None,
+        };
+        Some(Self {
+            bytes: self.bytes.clone(),
+            handles: self.handles.iter().map(again).collect::<Option<_>>()?,
+        })
+    }
+
+    /// The streams and futures that go along.
+    pub(super) fn pipes(&self) -> impl Iterator<Item = Weak<Pipe>> {
+        self.handles.iter().filter_map(|handle| match handle {
+            Handle::Pipe(pipe) => Some(pipe.downgrade()),
+            _ => None,
+        })
+    }
+}
+
+/// What cannot be written down in bytes: a resource of the callee, or something to read from, on its way.
+#[derive(Debug)]
 pub(super) enum Handle {
-    /// As the caller has it: a number that stands for it.
+    /// A resource as the caller has it: a number that stands for it.
     Proxy { id: u32, owned: bool },
-    /// As the callee's store has it.
+    /// A resource as the callee's store has it.
     Real(ResourceAny),
+    /// A stream or a future as the store has it that it was taken from, or that it is handed to.
+    Reader(Reader),
+    /// A stream or a future between two stores.
+    Pipe(Readable),
+}
+
+/// What a stream or a future carries; `None` where the type is neither.
+pub(super) fn transmits(types: &ComponentTypes, ty: InterfaceType) -> Option<(Flow, Content)> {
+    let (flow, payload) = match ty {
+        InterfaceType::Stream(ty) => (Flow::Stream, types[types[ty].ty].payload),
+        InterfaceType::Future(ty) => (Flow::Future, types[types[ty].ty].payload),
+        _ => return None,
+    };
+    let content = match payload {
+        None => Content::Units,
+        Some(InterfaceType::U8) if flow == Flow::Stream => Content::Bytes,
+        Some(_) => Content::Values,
+    };
+    Some((flow, content))
 }
 
 /// Which end of a link a value is read from or written to.

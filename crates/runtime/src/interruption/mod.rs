@@ -22,7 +22,7 @@ mod ticks;
 
 use std::time::Duration;
 
-use wasmtime::Store;
+use wasmtime::{AsContextMut, Store};
 
 pub(crate) use lookout::{Lookout, Turn};
 pub(crate) use ticks::Ticks;
@@ -44,7 +44,8 @@ pub(crate) fn begin_turn(engine: &Engine, store: &mut Store<Cell>) {
 }
 
 /// Begins a call, which has time of its own.
-pub(crate) fn begin_call(engine: &Engine, store: &mut Store<Cell>, turn: Turn) {
+pub(crate) fn begin_call(engine: &Engine, mut store: impl AsContextMut<Data = Cell>, turn: Turn) {
+    let mut store = store.as_context_mut();
     if engine.interruption() == Interruption::Epochs {
         store.set_epoch_deadline(TURN_TICKS);
     }

@@ -132,6 +132,8 @@ impl fmt::Display for Recipe {
 
 /// The Rust guests: name, package, target.
 const RUST: &[(&str, &str, Target)] = &[
+    ("flows", "flows", Target::Preview2),
+    ("flows_caller", "flows_caller", Target::Preview2),
     ("hello.p1", "hello", Target::Preview1),
     ("hello.p2", "hello", Target::Preview2),
     ("probe.p1", "probe", Target::Preview1),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use weft_app::cell::CellSettings;
+use weft_app::grant::ClockGrant;
 use weft_app::link::{Idempotent, Isolation, OnFailure};
 use weft_app::{Grants, Limits};
 use weft_runtime::bridge::{CellPlan, Tell};
@@ -16,6 +17,7 @@ use weft_runtime::{
     Cells, Concurrency, Engine, EngineOptions, Imports, Interruption, LinkPlan, Links, Outcome,
     PrincipalSetup, Profile, Program, Setup, Stop, Thread,
 };
+use weft_testing::guest;
 
 /// The functions of the callee, as a component exports and imports them.
 const FUNCTIONS: &str = r#"
@@ -162,9 +164,14 @@ pub(crate) fn principal() -> ServedPrincipal {
 }
 
 pub(crate) fn plan(engine: &Engine, text: &str, settings: CellSettings) -> CellPlan {
+    let program = Program::compile(engine, &wat::parse_str(text).unwrap()).unwrap();
+    plan_of(program, settings)
+}
+
+fn plan_of(program: Program, settings: CellSettings) -> CellPlan {
     CellPlan {
         name: "callee".to_owned(),
-        program: Program::compile(engine, &wat::parse_str(text).unwrap()).unwrap(),
+        program,
         identity: Digest::of(&[]),
         principals: vec![principal()],
         imports: Imports::Scoped([].into()),
@@ -183,10 +190,17 @@ impl Linked {
 
     pub(crate) fn of(callee: Callee, text: &str, settings: CellSettings, isolation: Isolation) -> Self {
         let engine = callee.engine();
+        let plan = plan(&engine, text, settings);
+        Self::link(engine, plan, isolation)
+    }
+
+    fn link(engine: Engine, mut plan: CellPlan, isolation: Isolation) -> Self {
         let told = Arc::new(Mutex::new(Vec::new()));
         let hears = told.clone();
-        let mut plan = plan(&engine, text, settings);
-        plan.tell = Tell::through(move |told| hears.lock().push(format!("{}: {}", told.function, told.fate)));
+        plan.tell = Tell::through(move |told| {
+            let function = told.function.as_deref().unwrap_or("alone");
+            hears.lock().push(format!("{function}: {}", told.fate));
+        });
         Self {
             cells: Cells::link(vec![plan], None).unwrap(),
             told,
@@ -203,13 +217,24 @@ impl Linked {
 
     pub(crate) async fn run_component(&self, text: &str, stop: Stop) -> Outcome {
         let program = Program::compile(&self.engine, &wat::parse_str(text).unwrap()).unwrap();
+        let nothing = Imports::Scoped([].into());
+        self.run_program(&program, "t:t/callee", (principal(), nothing), stop)
+            .await
+    }
+
+    async fn run_program(
+        &self,
+        program: &Program,
+        interface: &str,
+        (own, imports): (ServedPrincipal, Imports),
+        stop: Stop,
+    ) -> Outcome {
         let link = LinkPlan {
-            import: "t:t/callee".to_owned(),
+            import: interface.to_owned(),
             cell: 0,
-            export: "t:t/callee".to_owned(),
+            export: interface.to_owned(),
             isolation: self.isolation.clone(),
         };
-        let own = principal();
         let setup = Setup {
             principals: vec![PrincipalSetup {
                 grants: own.grants,
@@ -218,7 +243,7 @@ impl Linked {
                 services: weft_runtime::Services::default(),
                 denials: own.denials,
             }],
-            imports: Imports::Scoped([].into()),
+            imports,
             links: Links {
                 cells: self.cells.clone(),
                 links: [link].into(),
@@ -228,7 +253,7 @@ impl Linked {
             stop,
             thread: Thread::Own,
         };
-        weft_runtime::run(&program, &Entry::Command, setup, Observe::default())
+        weft_runtime::run(program, &Entry::Command, setup, Observe::default())
             .await
             .unwrap()
             .outcome
@@ -238,6 +263,66 @@ impl Linked {
     pub(crate) fn instances_and_failures(&self) -> (u64, u64) {
         let states = self.cells.states();
         (states[0].instances, states[0].failures)
+    }
+}
+
+/// The guests `flows_caller` and `flows`, linked.
+pub(crate) struct Flows {
+    linked: Linked,
+    caller: Program,
+}
+
+impl Flows {
+    pub(crate) fn new(settings: CellSettings, isolation: Isolation) -> Self {
+        let engine = Engine::new(
+            Profile::Command(Concurrency::On),
+            EngineOptions {
+                interruption: Some(Interruption::Epochs),
+                ..EngineOptions::default()
+            },
+        )
+        .unwrap();
+        let compile = |name| Program::compile(&engine, &fs_err::read(guest(name)).unwrap()).unwrap();
+        let caller = compile("flows_caller");
+        let callee = CellPlan {
+            imports: Imports::Own,
+            ..plan_of(compile("flows"), settings)
+        };
+        Self {
+            linked: Linked::link(engine, callee, isolation),
+            caller,
+        }
+    }
+
+    /// Runs the caller with this argument; what became of it where that is no success.
+    pub(crate) async fn run(&self, what: &str) -> Result<(), Outcome> {
+        const FLOWS: &str = "test:flows/flows@1.0.0";
+        let own = ServedPrincipal {
+            arguments: ["flows_caller".to_owned(), what.to_owned()].into(),
+            grants: Grants {
+                clock: ClockGrant::Real,
+                ..Grants::nothing()
+            }
+            .into(),
+            ..principal()
+        };
+        let outcome = self
+            .linked
+            .run_program(&self.caller, FLOWS, (own, Imports::Own), Stop::new())
+            .await;
+        if is_success(&outcome) {
+            Ok(())
+        } else {
+            Err(outcome)
+        }
+    }
+
+    pub(crate) fn instances_and_failures(&self) -> (u64, u64) {
+        self.linked.instances_and_failures()
+    }
+
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.linked.told.lock().clone()
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod differential;
 mod failure;
+mod flows;
 mod kit;
 mod lifetime;
 mod resources;

@@ -14,8 +14,8 @@ use crate::app;
 use crate::input::Input;
 use crate::output::Output;
 use crate::report::Report;
+use crate::services::HostServices;
 use crate::serving::{self, Origin};
-use crate::stores::Stores;
 
 /// Loads the program of a cell, which is to be interrupted in this way where something is said.
 pub(crate) type Load<'a> = &'a mut dyn FnMut(Input, Option<Interruption>) -> Result<Program, Report>;
@@ -23,7 +23,7 @@ pub(crate) type Load<'a> = &'a mut dyn FnMut(Input, Option<Interruption>) -> Res
 /// What the components of cells act with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct With<'a> {
-    pub(crate) stores: &'a Stores,
+    pub(crate) services: &'a HostServices,
     pub(crate) output: Output,
 }
 
@@ -57,7 +57,7 @@ fn plan(
     let program = load(input(app, root, fused), interruption(root))?;
     let members = app::members(app, &cell.entry).map(|(_, member)| {
         let grants = serving::served(&member.grants);
-        serving::principal(&member.name, grants, Origin::Manifest, with.stores, with.output)
+        serving::principal(&member.name, grants, Origin::Manifest, with.services, with.output)
     });
     let output = with.output;
     Ok(Some(CellPlan {
@@ -99,7 +99,14 @@ pub(crate) fn interruption(root: &Component) -> Option<Interruption> {
 fn identity(app: &App, cell: &PlannedCell, fused: &Fused) -> Digest {
     let members: Vec<&Component> = app::members(app, &cell.entry).map(|(_, member)| member).collect();
     let mut all = fused.bytes.clone();
-    all.extend_from_slice(format!("{:?}", (members, &app.limits, cell.settings)).as_bytes());
+    all.extend_from_slice(format!("{:?}", (&members, &app.limits, cell.settings)).as_bytes());
+    // No text shows a secret, and an instance that has read one is another when it changes.
+    for (key, value) in members.iter().flat_map(|member| &member.grants.config.values) {
+        for part in [key, value.reveal()] {
+            all.extend_from_slice(&part.len().to_le_bytes());
+            all.extend_from_slice(part.as_bytes());
+        }
+    }
     Digest::of(&all)
 }
 

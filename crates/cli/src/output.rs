@@ -248,6 +248,11 @@ pub(crate) fn visible(text: &str) -> String {
     shown
 }
 
+/// The same within one line.
+pub(crate) fn one_line(text: &str) -> String {
+    visible(text).replace('\n', "\\n")
+}
+
 /// A part of a message: harmless, and no longer than a screen, whatever a guest called its functions.
 fn part(text: &str) -> String {
     const LENGTH_MAX: usize = 4000;
@@ -267,7 +272,7 @@ fn manifest_line(flag: &str) -> String {
     let (name, value) = flag.split_once(' ').unwrap_or((flag, ""));
     let name = name.trim_start_matches('-');
     match name {
-        "clock" | "random" | "stdio" => format!("{name} = \"{value}\""),
+        "clock" | "random" | "stdio" | "logging" => format!("{name} = \"{value}\""),
         // Where the entries are stands under `[store.NAME]`.
         "keyvalue" => format!(
             "{name} = [\"{}\"]",

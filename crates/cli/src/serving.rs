@@ -25,8 +25,8 @@ use crate::load::{self, LoadOptions};
 use crate::output::Output;
 use crate::report::Report;
 use crate::running::Running;
+use crate::services::HostServices;
 use crate::settings::Settings as Own;
-use crate::stores::Stores;
 use crate::watch::Watch;
 
 /// How often instances are looked at that nobody uses.
@@ -157,7 +157,7 @@ pub(crate) fn principal(
     name: &Name,
     grants: Arc<Grants>,
     origin: Origin,
-    stores: &Stores,
+    services: &HostServices,
     output: Output,
 ) -> Result<ServedPrincipal, Report> {
     let component = match origin {
@@ -167,7 +167,7 @@ pub(crate) fn principal(
     let denials = DenialLog::telling(move |denial| output.denial(component.as_deref(), denial));
     Ok(ServedPrincipal {
         http: http_clients(&grants.http, &denials),
-        services: stores.services(&grants.keyvalue, &denials)?,
+        services: services.granted(name.as_str(), &grants, &denials)?,
         grants,
         arguments: [name.to_string()].into(),
         denials,
@@ -189,7 +189,7 @@ pub(crate) struct Alone {
     pub(crate) limits: Limits,
     pub(crate) reuse: Reuse,
     pub(crate) background: Background,
-    pub(crate) stores: Stores,
+    pub(crate) services: HostServices,
     pub(crate) output: Output,
 }
 
@@ -202,7 +202,7 @@ impl Alone {
                 name,
                 self.grants.clone(),
                 Origin::Flags,
-                &self.stores,
+                &self.services,
                 self.output,
             )?],
             imports: Imports::Own,

@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) color: bool,
     /// Filter of the log, from `WEFT_LOG`.
     pub(crate) log: Option<String>,
+    /// How lines of components are written, from `WEFT_LOG_FORMAT`, as it stands there.
+    pub(crate) log_format: Option<OsString>,
     /// Folder of the artifact cache; absent where there is no home.
     pub(crate) cache: Option<PathBuf>,
     /// File of the key that seals artifacts.
@@ -37,6 +39,7 @@ impl Settings {
             terminal: terminal && !dumb,
             color: terminal && !no_color && !dumb,
             log: variable("WEFT_LOG").and_then(|value| value.into_string().ok()),
+            log_format: variable("WEFT_LOG_FORMAT").filter(|format| !format.is_empty()),
             cache: folder("WEFT_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
                 .map(|folder| folder.join("artifacts")),
             seal_key: folder("WEFT_DATA_DIR", "XDG_DATA_HOME", ".local/share")

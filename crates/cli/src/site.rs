@@ -19,15 +19,15 @@ use crate::flags::CompileArguments;
 use crate::input::Input;
 use crate::output::Output;
 use crate::report::Report;
+use crate::services::HostServices;
 use crate::serving::{self, Loader, Origin, background};
 use crate::settings::Settings;
-use crate::stores::Stores;
 use crate::watch::Watch;
 
 /// What goes on from one version of an app to the next.
 struct Kept {
     cells: Cells,
-    stores: Stores,
+    services: HostServices,
 }
 
 /// Everything that decides how an app is served, beside its manifest.
@@ -79,7 +79,7 @@ impl AppServer<'_> {
         };
         let mut kept = Kept {
             cells: Cells::default(),
-            stores: Stores::of(opened.app().name.as_str(), self.settings),
+            services: HostServices::of_server(opened.app().name.as_str(), self.settings)?,
         };
         let site = site(opened.app(), assembled, http, &loader, &background, &mut kept)?;
         let serving = serving::Serving {
@@ -90,9 +90,12 @@ impl AppServer<'_> {
             is_dev: self.is_dev,
         };
         let changes = self.watches.then(|| changes::Folder::of(self.path));
-        serving::serve(serving, self.settings, &watch, self.output, changes, || {
+        let services = kept.services.clone();
+        let ended = serving::serve(serving, self.settings, &watch, self.output, changes, || {
             self.reload(http, &loader, &background, &mut kept)
-        })
+        });
+        services.flush();
+        ended
     }
 
     /// Puts the app together once more, and what answers with it.
@@ -155,7 +158,7 @@ fn site(
         Ok(program)
     };
     let with = With {
-        stores: &kept.stores,
+        services: &kept.services,
         output: loader.output,
     };
     let cells = cells::link(app, assembled, &mut load, Some(&kept.cells), with)?;
@@ -180,7 +183,7 @@ fn site(
                         &member.name,
                         grants,
                         Origin::Manifest,
-                        &kept.stores,
+                        &kept.services,
                         loader.output,
                     )
                 })

@@ -6,11 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use weft_app::grant::KeyValueGrant;
 use weft_app::store::{Durability, Store, StoreBackend};
-use weft_runtime::Services;
-use weft_runtime::denial::DenialLog;
-use weft_services::keyvalue::KeyValue;
 use weft_stores::keyvalue;
 use weft_stores::keyvalue::memory::Memory;
 use weft_stores::keyvalue::redis::{self, Redis};
@@ -44,18 +40,6 @@ impl Stores {
             apps: settings.apps.clone(),
             opened: Mutex::default(),
         }))
-    }
-
-    /// What a component has of the interfaces that keep data.
-    pub(crate) fn services(&self, grant: &KeyValueGrant, denials: &DenialLog) -> Result<Services, Report> {
-        let mut buckets = Vec::new();
-        for bucket in &grant.buckets {
-            buckets.push((bucket.clone(), self.open(&bucket.store)?));
-        }
-        Ok(Services::new(vec![Arc::new(KeyValue::new(
-            buckets,
-            denials.clone(),
-        ))]))
     }
 
     /// A store, opened now if it was not before.

@@ -80,6 +80,8 @@ enum Versions {
     Both,
     /// These drafts, and how they are told.
     Drafts(&'static [&'static str], &'static str),
+    /// The same, and the interface without a version.
+    DraftsOrNone(&'static [&'static str], &'static str),
 }
 
 /// The last version of WASI 0.2 that the engine knows.
@@ -90,7 +92,9 @@ impl Versions {
         let is_p2 = version.major == 0 && version.minor == 2 && version.patch <= P2_LAST;
         let is_p3 = version.major == 0 && version.minor == 3;
         match self {
-            Self::Drafts(drafts, _) => drafts.contains(&version.to_string().as_str()),
+            Self::Drafts(drafts, _) | Self::DraftsOrNone(drafts, _) => {
+                drafts.contains(&version.to_string().as_str())
+            }
             _ if !version.pre.is_empty() => false,
             Self::P2 => is_p2,
             Self::P3 => is_p3,
@@ -103,7 +107,7 @@ impl Versions {
             Self::P2 => "0.2.0 to 0.2.12",
             Self::P3 => "0.3",
             Self::Both => "0.2.0 to 0.2.12 and 0.3",
-            Self::Drafts(_, told) => told,
+            Self::Drafts(_, told) | Self::DraftsOrNone(_, told) => told,
         }
     }
 }
@@ -117,6 +121,7 @@ const RANDOM: Need = Need::Grant(GrantKind::Random);
 const STDIO: Need = Need::Grant(GrantKind::Stdio);
 const CONFIG: Need = Need::Grant(GrantKind::Config);
 const KEYVALUE: Need = Need::Grant(GrantKind::KeyValue);
+const LOGGING: Need = Need::Grant(GrantKind::Logging);
 
 const CONFIG_DRAFTS: Versions = Versions::Drafts(
     &["0.2.0-rc.1", "0.2.0-draft", "0.2.0-draft-2024-09-27"],
@@ -124,6 +129,7 @@ const CONFIG_DRAFTS: Versions = Versions::Drafts(
 );
 const KEYVALUE_DRAFTS: Versions =
     Versions::Drafts(&["0.2.0-draft", "0.2.0-draft2"], "0.2.0-draft and 0.2.0-draft2");
+const LOGGING_DRAFTS: Versions = Versions::DraftsOrNone(&["0.1.0-draft"], "0.1.0-draft and none");
 
 /// Every interface that the host offers.
 const OFFERED: &[(&str, Versions, Need)] = &[
@@ -142,6 +148,7 @@ const OFFERED: &[(&str, Versions, Need)] = &[
     ("wasi:clocks/wall-clock", Versions::P2, CLOCK),
     ("wasi:clocks/system-clock", Versions::P3, CLOCK),
     ("wasi:clocks/types", Versions::P3, Need::Nothing),
+    ("wasi:config/runtime", CONFIG_DRAFTS, CONFIG),
     ("wasi:config/store", CONFIG_DRAFTS, CONFIG),
     ("wasi:filesystem/preopens", Versions::Both, DIRECTORIES),
     ("wasi:filesystem/types", Versions::Both, Need::Nothing),
@@ -154,6 +161,7 @@ const OFFERED: &[(&str, Versions, Need)] = &[
     ("wasi:keyvalue/atomics", KEYVALUE_DRAFTS, KEYVALUE),
     ("wasi:keyvalue/batch", KEYVALUE_DRAFTS, KEYVALUE),
     ("wasi:keyvalue/store", KEYVALUE_DRAFTS, KEYVALUE),
+    ("wasi:logging/logging", LOGGING_DRAFTS, LOGGING),
     ("wasi:random/insecure", Versions::Both, RANDOM),
     ("wasi:random/insecure-seed", Versions::Both, RANDOM),
     ("wasi:random/random", Versions::Both, RANDOM),
@@ -176,6 +184,9 @@ pub(crate) fn offer(import: &str) -> Offer {
     };
     match version::of(import) {
         Some(version) if versions.hold(&version) => Offer::Offered(*need),
+        None if split_version(import).1.is_none() && matches!(versions, Versions::DraftsOrNone(..)) => {
+            Offer::Offered(*need)
+        }
         _ => Offer::OtherVersions(versions.describe()),
     }
 }
@@ -192,6 +203,7 @@ pub(crate) fn grant_line(kind: GrantKind) -> &'static str {
         GrantKind::Stdio => "stdio = \"all\"",
         GrantKind::Config => "config = { key = \"value\" }",
         GrantKind::KeyValue => "keyvalue = [\"STORE\"]",
+        GrantKind::Logging => "logging = \"info\"",
     }
 }
 
@@ -207,6 +219,7 @@ pub(crate) fn describe(kind: GrantKind) -> &'static str {
         GrantKind::Stdio => "standard streams",
         GrantKind::Config => "configuration",
         GrantKind::KeyValue => "keys and values",
+        GrantKind::Logging => "logging",
     }
 }
 
@@ -222,6 +235,7 @@ pub(crate) fn same_grants(kind: GrantKind, one: &weft_app::Grants, other: &weft_
         GrantKind::Stdio => one.stdio == other.stdio,
         GrantKind::Config => one.config == other.config,
         GrantKind::KeyValue => one.keyvalue == other.keyvalue,
+        GrantKind::Logging => one.logging == other.logging,
     }
 }
 
@@ -244,6 +258,7 @@ mod tests {
                 Authority::Random => GrantKind::Random,
                 Authority::Stdio | Authority::Terminal => GrantKind::Stdio,
                 Authority::KeyValue => GrantKind::KeyValue,
+                Authority::Logging => GrantKind::Logging,
                 Authority::Service => GrantKind::Config,
                 Authority::Harmless => {
                     assert_eq!(*need, Need::Nothing, "{path}");
@@ -277,6 +292,15 @@ mod tests {
             Offer::OtherVersions(_)
         ));
         assert!(matches!(offered("wasi:cli/environment"), Offer::OtherVersions(_)));
+        assert_eq!(offered("wasi:logging/logging"), Offer::Offered(LOGGING));
+        assert_eq!(
+            offered("wasi:logging/logging@0.1.0-draft"),
+            Offer::Offered(LOGGING)
+        );
+        assert!(matches!(
+            offered("wasi:logging/logging@0.1.0"),
+            Offer::OtherVersions(_)
+        ));
         assert_eq!(offered("wasi:cli/surprise@0.2.0"), Offer::Unknown);
         assert_eq!(offered("evil:cli/environment@0.2.0"), Offer::Unknown);
     }

@@ -1,7 +1,9 @@
 //! What was granted, in a few words for people.
 
 use weft_app::Grants;
-use weft_app::grant::{Access, ClockGrant, GrantKind, Origin, RandomGrant, StdioGrant};
+use weft_app::grant::{
+    Access, ClockGrant, ConfigValue, GrantKind, LoggingGrant, Origin, RandomGrant, StdioGrant,
+};
 
 /// Everything that is granted of one kind, each as a short text. Values of variables and of configuration are
 /// left out: they may be secrets, and what is made of these texts is shown around.
@@ -9,8 +11,9 @@ pub(crate) fn granted(kind: GrantKind, grants: &Grants) -> Vec<String> {
     match kind {
         GrantKind::Directories => grants.directories.iter().map(directory).collect(),
         GrantKind::Environment => names(&grants.environment.variables),
-        GrantKind::Config => names(&grants.config.values),
+        GrantKind::Config => grants.config.values.iter().map(config).collect(),
         GrantKind::KeyValue => grants.keyvalue.buckets.iter().map(bucket).collect(),
+        GrantKind::Logging => logging(grants.logging),
         GrantKind::Network => network(grants),
         GrantKind::Http => grants.http.origins.iter().map(origin).collect(),
         GrantKind::Clock => clock(grants.clock),
@@ -31,6 +34,13 @@ pub(crate) fn line(kind: GrantKind, grants: &Grants) -> String {
 
 fn names(values: &[(String, String)]) -> Vec<String> {
     values.iter().map(|(name, _)| name.clone()).collect()
+}
+
+fn config((key, value): &(String, ConfigValue)) -> String {
+    match value {
+        ConfigValue::Plain(_) => key.clone(),
+        ConfigValue::Secret(_) => format!("{key} (secret)"),
+    }
 }
 
 fn directory(grant: &weft_app::grant::DirectoryGrant) -> String {
@@ -54,6 +64,13 @@ fn bucket(grant: &weft_app::grant::BucketGrant) -> String {
     }
     text.push(')');
     text
+}
+
+fn logging(grant: LoggingGrant) -> Vec<String> {
+    match grant {
+        LoggingGrant::None => Vec::new(),
+        LoggingGrant::From(level) => vec![format!("{level} and above")],
+    }
 }
 
 fn network(grants: &Grants) -> Vec<String> {

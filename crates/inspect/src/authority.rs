@@ -30,6 +30,8 @@ pub enum Authority {
     Terminal,
     /// Keys with values that outlive the program.
     KeyValue,
+    /// Lines for the log of the host.
+    Logging,
     /// No power by itself: ending the program, streams, polling, the types of HTTP.
     Harmless,
     /// A service that is no part of these; nothing is known about its power.
@@ -51,6 +53,7 @@ impl Authority {
             Self::Stdio => "stdio",
             Self::Terminal => "terminal",
             Self::KeyValue => "keyvalue",
+            Self::Logging => "logging",
             Self::Harmless => "harmless",
             Self::Service => "service",
         }
@@ -67,7 +70,7 @@ impl Authority {
     pub fn is_granted_by_default(self) -> bool {
         matches!(
             self,
-            Self::Clocks | Self::Random | Self::Stdio | Self::Terminal | Self::Harmless
+            Self::Clocks | Self::Random | Self::Stdio | Self::Terminal | Self::Logging | Self::Harmless
         )
     }
 }
@@ -85,6 +88,7 @@ impl fmt::Display for Authority {
             Self::Stdio => "standard streams",
             Self::Terminal => "terminal",
             Self::KeyValue => "keys and values",
+            Self::Logging => "logging",
             Self::Harmless => "handles without power",
             Self::Service => "services",
         })
@@ -124,6 +128,7 @@ const ORIGIN: &[&str] = &["--http ORIGIN"];
 const CLOCK: &[&str] = &["--clock CLOCK"];
 const RANDOM: &[&str] = &["--random RANDOM"];
 const BUCKET: &[&str] = &["--keyvalue NAME[:ro]=WHERE"];
+const LEVEL: &[&str] = &["--logging LEVEL"];
 const STDIO: &[&str] = &["--stdio STREAMS"];
 
 /// Judges an import of a component by the name of its interface, such as `wasi:cli/stdin@0.2.3`.
@@ -147,6 +152,7 @@ pub(crate) fn of_interface(name: &str) -> Need {
         ("wasi:http", "types") | ("wasi:io", "error" | "poll" | "streams") => Need(Authority::Harmless, &[]),
         ("wasi:clocks", _) => Need(Authority::Clocks, CLOCK),
         ("wasi:keyvalue", "store" | "atomics" | "batch") => Need(Authority::KeyValue, BUCKET),
+        ("wasi:logging", "logging") => Need(Authority::Logging, LEVEL),
         ("wasi:random", _) => Need(Authority::Random, RANDOM),
         _ => Need(Authority::Service, &[]),
     }

@@ -1,7 +1,7 @@
 //! From the text of a manifest to an app.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use weft_app::{App, Name};
 
@@ -21,6 +21,11 @@ pub struct Context<'a> {
     /// # Authority
     /// Asked for exactly the variables that the manifest names.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The text of a file that holds a secret, at most so many bytes of it; what is wrong where there is none.
+    ///
+    /// # Authority
+    /// Asked for exactly the files that the manifest names, by paths joined to [`Context::folder`].
+    pub secret: &'a dyn Fn(&Path, usize) -> Result<String, String>,
 }
 
 /// A manifest that was understood.
@@ -49,6 +54,7 @@ pub struct Manifest {
 ///     folder: "/apps/hello".into(),
 ///     default_name: weft_manifest::name_of_folder("hello"),
 ///     variable: &|_| None,
+///     secret: &|_, _| Err("there are no files here".to_owned()),
 /// };
 /// let manifest = weft_manifest::parse(text, &context).map_err(|problems| problems[0].render("weft.toml", text))?;
 /// assert_eq!(manifest.app.name.as_str(), "hello");

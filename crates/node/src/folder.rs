@@ -91,7 +91,8 @@ impl Opened {
 /// There is none, it cannot be read, or it is wrong.
 ///
 /// # Authority
-/// Reads that one file. `variable` answers for variables that the manifest copies by name.
+/// Reads that one file, and those that it names as secrets. `variable` answers for variables that the manifest copies by
+/// name.
 pub fn open(path: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<Opened, Failure> {
     let file = if path.is_dir() {
         path.join(MANIFEST)
@@ -118,11 +119,22 @@ pub fn open(path: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<Op
         folder,
         default_name: name_of_folder(name.as_deref().unwrap_or("app")),
         variable,
+        secret: &secret,
     };
     match weft_manifest::parse(&text, &context) {
         Ok(manifest) => Ok(Opened { file, text, manifest }),
         Err(problems) => Err(Failure::Problems { file, text, problems }),
     }
+}
+
+/// The text of a file that holds a secret.
+fn secret(path: &Path, bytes_max: usize) -> Result<String, String> {
+    let bytes_max_u64 = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    let bytes = read_regular(path, bytes_max_u64).map_err(|error| error.to_string())?;
+    if bytes.len() > bytes_max {
+        return Err(format!("it has more than {} KiB", bytes_max >> 10));
+    }
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
 fn folder_of(file: &Path) -> PathBuf {

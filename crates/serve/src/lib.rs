@@ -16,6 +16,7 @@ mod connection;
 mod files;
 pub mod handler;
 mod ids;
+pub mod lines;
 mod listen;
 mod observe;
 pub mod protocol;

@@ -7,6 +7,7 @@ mod clock;
 mod directory;
 mod environment;
 mod keyvalue;
+mod logging;
 mod network;
 mod origin;
 mod random;
@@ -16,6 +17,7 @@ pub use clock::ClockGrant;
 pub use directory::{Access, DirectoryGrant};
 pub use environment::EnvironmentGrant;
 pub use keyvalue::{BucketAccess, BucketGrant, KeyValueGrant};
+pub use logging::{LogLevel, LoggingGrant};
 pub use network::{AddressBlock, HostPattern, NetworkGrant, Peer, PortPattern, is_private};
 pub use origin::{HttpGrant, Origin, Scheme};
 pub use random::RandomGrant;
@@ -42,19 +44,49 @@ pub enum GrantKind {
     Config,
     /// Keys with values.
     KeyValue,
+    /// Lines for the log.
+    Logging,
 }
 
 /// Configuration values that a component reads through `wasi:config`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigGrant {
     /// Keys with their values, in the order given. No key stands twice.
-    pub values: Vec<(String, String)>,
+    pub values: Vec<(String, ConfigValue)>,
+}
+
+/// A configuration value.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ConfigValue {
+    /// One that whoever reads the manifest sees.
+    Plain(String),
+    /// One that no message, log or drawing shows.
+    Secret(String),
+}
+
+impl ConfigValue {
+    /// The value, for the component that it is granted to.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        match self {
+            Self::Plain(value) | Self::Secret(value) => value,
+        }
+    }
+}
+
+impl std::fmt::Debug for ConfigValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Plain(value) => write!(f, "{value:?}"),
+            Self::Secret(_) => f.write_str("(secret)"),
+        }
+    }
 }
 
 /// Everything one component may use.
 ///
 /// The default grants no directory, no variable, no network and no outgoing HTTP; it does grant the standard
-/// streams, the real clocks and real randomness, which a command cannot reasonably run without.
+/// streams, the log, the real clocks and real randomness, which a command cannot reasonably run without.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
     /// Directories of the host that appear in the guest.
@@ -75,6 +107,8 @@ pub struct Grants {
     pub config: ConfigGrant,
     /// Buckets of keys with values.
     pub keyvalue: KeyValueGrant,
+    /// Lines for the log.
+    pub logging: LoggingGrant,
 }
 
 impl Grants {
@@ -85,6 +119,7 @@ impl Grants {
             clock: ClockGrant::None,
             random: RandomGrant::None,
             stdio: StdioGrant::NONE,
+            logging: LoggingGrant::None,
             ..Self::default()
         }
     }

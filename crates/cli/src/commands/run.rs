@@ -19,8 +19,8 @@ use crate::launch::{Refused, conclude, entry_failed, http_client, run_to_the_end
 use crate::load::{self, LoadOptions};
 use crate::output::Output;
 use crate::report::Report;
+use crate::services::HostServices;
 use crate::settings::Settings;
-use crate::stores::Stores;
 use crate::watch::Watch;
 
 const EXAMPLES: &str = "Examples:
@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         use_cache: !arguments.no_cache,
         trust_artifact: arguments.grants.dangerously_trust_artifact,
     };
-    let name = input.name.clone();
+    let (name, short_name) = (input.name.clone(), input.short_name.clone());
     let loaded = load::load(input, options, settings, output, &watch)?;
     let denials = DenialLog::default();
     let refused = Refused {
@@ -101,7 +101,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         log: denials.clone(),
     };
     let fixed_clock = matches!(grants.clock, ClockGrant::Fixed(_));
-    let services = Stores::of(&name, settings).services(&grants.keyvalue, &denials)?;
+    let services = HostServices::of_run(&name, settings)?.granted(&short_name, &grants, &denials)?;
     let setup = Setup {
         principals: vec![PrincipalSetup {
             http: http_client(&grants.http, &denials),

@@ -17,9 +17,9 @@ use crate::functions::{self, FunctionFolder};
 use crate::input;
 use crate::output::Output;
 use crate::report::Report;
+use crate::services::HostServices;
 use crate::serving::{self, Alone, Loader, background};
 use crate::settings::Settings;
-use crate::stores::Stores;
 use crate::watch::Watch;
 
 const EXAMPLES: &str = "Examples:
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
             limits: arguments.limits.limits(),
             reuse: arguments.serving.reuse(),
             background: background()?,
-            stores: Stores::of(name.as_str(), settings),
+            services: HostServices::of_server(name.as_str(), settings)?,
             output: *output,
         },
         loader: Loader {
@@ -113,13 +113,15 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         site,
         is_dev: arguments.serving.is_dev(),
     };
-    serving::serve(serving, settings, &watch, output, None, || {
+    let ended = serving::serve(serving, settings, &watch, output, None, || {
         served.loader.refuse_without_cache()?;
         if !is_folder {
             served.loader.warm(&arguments.program)?;
         }
         served.site()
-    })
+    });
+    served.alone.services.flush();
+    ended
 }
 
 /// Everything that makes a site of a file, or of a folder.

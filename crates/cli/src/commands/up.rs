@@ -22,9 +22,9 @@ use crate::launch::{Refused, conclude, entry_failed, http_client, run_to_the_end
 use crate::load::{self, LoadOptions};
 use crate::output::Output;
 use crate::report::Report;
+use crate::services::HostServices;
 use crate::settings::Settings;
 use crate::site::{self, AppServer};
-use crate::stores::Stores;
 use crate::watch::Watch;
 
 const EXAMPLES: &str = "Examples:
@@ -136,14 +136,14 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
         programs.push(program.clone());
         Ok(program)
     };
-    let stores = Stores::of(app.name.as_str(), settings);
+    let services = HostServices::of_run(app.name.as_str(), settings)?;
     let with = With {
-        stores: &stores,
+        services: &services,
         output: *output,
     };
     let linked = cells::link(app, &assembled, &mut load, None, with)?;
     let _clock = cells::clock(&programs)?;
-    let (principals, refused) = principals(app, entry, &arguments, &stores)?;
+    let (principals, refused) = principals(app, entry, &arguments, &services)?;
     let fixed_clock = app
         .components
         .iter()
@@ -257,7 +257,7 @@ fn principals(
     app: &App,
     entry: &Entry,
     arguments: &[String],
-    stores: &Stores,
+    services: &HostServices,
 ) -> Result<(Vec<PrincipalSetup>, Vec<Refused>), Report> {
     let mut principals = Vec::new();
     let mut refused = Vec::new();
@@ -279,7 +279,7 @@ fn principals(
         let denials = DenialLog::default();
         principals.push(PrincipalSetup {
             http: http_client(&component.grants.http, &denials),
-            services: stores.services(&component.grants.keyvalue, &denials)?,
+            services: services.granted(component.name.as_str(), &component.grants, &denials)?,
             grants: component.grants.clone().into(),
             arguments: own.into(),
             denials: denials.clone(),

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use weft_app::Grants;
 use weft_app::grant::{
-    Access, AddressBlock, BucketGrant, ClockGrant, ConfigGrant, DirectoryGrant, EnvironmentGrant,
-    HostPattern, HttpGrant, KeyValueGrant, NetworkGrant, Origin, Peer, RandomGrant, StdioGrant,
+    Access, AddressBlock, BucketGrant, ClockGrant, ConfigGrant, ConfigValue, DirectoryGrant,
+    EnvironmentGrant, HostPattern, HttpGrant, KeyValueGrant, LoggingGrant, NetworkGrant, Origin, Peer,
+    RandomGrant, StdioGrant,
 };
 
 use crate::report::Report;
@@ -71,6 +72,11 @@ pub(crate) struct GrantArguments {
     #[arg(long, value_name = "NAME[:ro]=WHERE")]
     keyvalue: Vec<BucketGrant>,
 
+    /// The least level of `wasi:logging` that is written to standard error: `trace`, `debug`, `info`, `warn`, `error`
+    /// or `critical`; `none` writes nothing.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    logging: LoggingGrant,
+
     /// Give the program every environment variable of this process, secrets included.
     #[arg(long)]
     dangerously_inherit_env: bool,
@@ -103,6 +109,7 @@ impl GrantArguments {
             stdio: self.stdio,
             config: self.config()?,
             keyvalue: self.keyvalue()?,
+            logging: self.logging,
         };
         if self.dangerously_inherit_network || self.dangerously_inherit_all {
             let everywhere = ["0.0.0.0/0", "::/0"];
@@ -157,7 +164,9 @@ impl GrantArguments {
             if config.values.iter().any(|(known, _)| known == key) {
                 return Err(Report::usage(format!("`--config {key}=…` is given twice")));
             }
-            config.values.push((key.clone(), value.clone()));
+            config
+                .values
+                .push((key.clone(), ConfigValue::Plain(value.clone())));
         }
         Ok(config)
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::FutureExt as _;
-use weft_app::grant::{Access, ConfigGrant, DirectoryGrant, GrantKind};
+use weft_app::grant::{Access, ConfigGrant, ConfigValue, DirectoryGrant, GrantKind};
 use weft_app::trigger::http::Reuse;
 use weft_app::{
     App, Component, ComponentLimits, GrantOnUse, Grants, ImportPattern, Limits, LinkRule, Name, Source,
@@ -241,7 +241,7 @@ fn grants(node: &Node, directories: &Scratch) -> Grants {
     }
     if let Some(setting) = node.setting.as_ref().filter(|_| node.has(Host::Config)) {
         grants.config = ConfigGrant {
-            values: vec![(KEY.to_owned(), setting.clone())],
+            values: vec![(KEY.to_owned(), ConfigValue::Plain(setting.clone()))],
         };
     }
     if node.has(Host::Preopens) {

@@ -6,10 +6,13 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use weft_app::Grants;
-use weft_app::grant::{ConfigGrant, DirectoryGrant, EnvironmentGrant, GrantKind, HttpGrant, NetworkGrant};
+use weft_app::grant::{
+    ConfigGrant, ConfigValue, DirectoryGrant, EnvironmentGrant, GrantKind, HttpGrant, NetworkGrant,
+};
 
 use super::values::{self, Text};
 use super::{Lowering, refused};
+use crate::bounds::{ENTRIES_MAX, SECRET_BYTES_MAX};
 use crate::diagnostic::quote;
 use crate::document::{Table, Value};
 use crate::problems::Problem;
@@ -43,6 +46,7 @@ impl Lowering<'_> {
             stdio: self.stdio(table).unwrap_or(nothing.stdio),
             config: self.config(table),
             keyvalue: self.keyvalue(table),
+            logging: self.one(table, "logging").unwrap_or(nothing.logging),
         };
         (grants, granted)
     }
@@ -207,12 +211,56 @@ impl Lowering<'_> {
         let Some(table) = values::table(table, "config") else {
             return ConfigGrant::default();
         };
-        let pairs = values::pairs(table);
-        ConfigGrant {
-            values: pairs
-                .map(|((key, _), (value, _))| (key.to_owned(), value.to_owned()))
-                .collect(),
+        let mut config = ConfigGrant::default();
+        for entry in table.entries().iter().take(ENTRIES_MAX) {
+            let value = match &entry.node.value {
+                Value::Text(text) => Some(ConfigValue::Plain(text.clone())),
+                Value::Table(secret) => self.secret(&entry.key, secret, &entry.key_span),
+                // `crate::check` tells of it.
+                _ => None,
+            };
+            config
+                .values
+                .extend(value.map(|value| (entry.key.clone(), value)));
         }
+        config
+    }
+
+    /// Reads a secret. What is wrong is told without it.
+    fn secret(&mut self, key: &str, table: &Table, span: &Range<usize>) -> Option<ConfigValue> {
+        let problem = match (values::text(table, "variable"), values::text(table, "file")) {
+            (Some((name, span)), None) => match (self.context.variable)(name) {
+                Some(value) => return Some(ConfigValue::Secret(value)),
+                None => {
+                    let message = format!("there is no variable {} here that holds a secret", quote(name));
+                    Problem::error(message)
+                        .at(span)
+                        .hint("set it where weft is started, or say `file = \"PATH\"`")
+                }
+            },
+            (None, Some((path, span))) => {
+                let file = self.context.folder.join(path);
+                match (self.context.secret)(&file, SECRET_BYTES_MAX) {
+                    Ok(text) => {
+                        let line = text.strip_suffix('\n').unwrap_or(&text);
+                        let line = line.strip_suffix('\r').unwrap_or(line);
+                        return Some(ConfigValue::Secret(line.to_owned()));
+                    }
+                    Err(why) => {
+                        let message = format!("the secret in {} cannot be read: {why}", quote(path));
+                        Problem::error(message).at(span)
+                    }
+                }
+            }
+            (Some(_), Some((_, span))) => {
+                Problem::error("a secret has `variable` or `file`, not both").at(span)
+            }
+            (None, None) => Problem::error(format!("nothing says where the secret {} is", quote(key)))
+                .at(span)
+                .hint("add `variable = \"NAME\"` or `file = \"PATH\"`"),
+        };
+        self.problems.push(problem);
+        None
     }
 }
 

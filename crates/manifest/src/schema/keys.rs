@@ -17,6 +17,7 @@ pub(crate) const TABLES: &[&Table] = &[
     &COMPONENT,
     &SOURCE,
     &GRANTS,
+    &SECRET,
     &BUCKET,
     &LIMITS,
     &LINK,
@@ -430,10 +431,15 @@ pub(crate) const GRANTS: Table = Table {
         },
         Key {
             name: "config",
-            kind: VALUES,
+            kind: Kind::Map(&Map {
+                key: "KEY",
+                key_pattern: None,
+                value: Kind::Either(&[TEXT, Kind::Table(&SECRET)]),
+                entries_max: ENTRIES_MAX,
+            }),
             presence: Default("no value"),
-            doc: "Values that it reads through `wasi:config`.",
-            example: "config = { greeting = \"hello\" }",
+            doc: "Values that it reads through `wasi:config`.\nA table in place of a text is a secret: it says where the value is, and no message, log or drawing shows it.",
+            example: "config = { greeting = \"hello\", api-key = { variable = \"API_KEY\" } }",
         },
         Key {
             name: "keyvalue",
@@ -449,6 +455,42 @@ pub(crate) const GRANTS: Table = Table {
             presence: Default("no bucket"),
             doc: "Buckets that it may open through `wasi:keyvalue`, and the stores that they are in ([services](services.md)).\nA list gives whole stores under their own names; a table gives each bucket the name that the component opens it by.",
             example: "keyvalue = [\"carts\"]",
+        },
+        Key {
+            name: "logging",
+            kind: Kind::Choice(&[
+                Choice {
+                    word: "trace",
+                    doc: "every step",
+                },
+                Choice {
+                    word: "debug",
+                    doc: "what helps whoever looks for a fault",
+                },
+                Choice {
+                    word: "info",
+                    doc: "what goes on",
+                },
+                Choice {
+                    word: "warn",
+                    doc: "what may become a fault",
+                },
+                Choice {
+                    word: "error",
+                    doc: "what went wrong",
+                },
+                Choice {
+                    word: "critical",
+                    doc: "what ends the work",
+                },
+                Choice {
+                    word: "none",
+                    doc: "nothing is written",
+                },
+            ]),
+            presence: Default("`\"none\"`, and not linked"),
+            doc: "The least level of what it says through `wasi:logging` that is written to the log of the app ([services](services.md#logging)).",
+            example: "logging = \"info\"",
         },
     ],
 };
@@ -469,7 +511,29 @@ pub(crate) const GRANT_KINDS: &[(&str, GrantKind)] = &[
     ("stdio", GrantKind::Stdio),
     ("config", GrantKind::Config),
     ("keyvalue", GrantKind::KeyValue),
+    ("logging", GrantKind::Logging),
 ];
+
+pub(crate) const SECRET: Table = Table {
+    header: "[component.NAME.grants.config.KEY]",
+    doc: "Where a secret is: one of the two.\nIt is read when the app is started or reloaded, and is in no artifact and no lock file.",
+    keys: &[
+        Key {
+            name: "variable",
+            kind: TEXT,
+            presence: Default("`file`"),
+            doc: "The environment variable of Weft that holds it.",
+            example: "variable = \"API_KEY\"",
+        },
+        Key {
+            name: "file",
+            kind: PATH,
+            presence: Default("`variable`"),
+            doc: "The file that holds it, at most 64 KiB of text.\nOne line end at its end is not part of it.",
+            example: "file = \"/run/secrets/api-key\"",
+        },
+    ],
+};
 
 pub(crate) const BUCKET: Table = Table {
     header: "[component.NAME.grants.keyvalue.BUCKET]",

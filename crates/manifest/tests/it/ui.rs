@@ -36,8 +36,13 @@ pub(crate) fn read(text: &str) -> Result<Manifest, Vec<Diagnostic>> {
         default_name: name_of_folder("shop"),
         variable: &|name| match name {
             "HOME" => Some("/home/user".to_owned()),
+            "API_KEY" => Some("hush-hush".to_owned()),
             "CARTS_REDIS_URL" => Some("redis://:secret@127.0.0.1".to_owned()),
             _ => None,
+        },
+        secret: &|path, _| match path.to_str() {
+            Some("/apps/shop/secrets/api-key" | "/run/secrets/api-key") => Ok("hush-hush\n".to_owned()),
+            _ => Err("there is no such file".to_owned()),
         },
     };
     parse(text, &context)
@@ -184,6 +189,7 @@ fn show_component(out: &mut String, component: &Component) {
         stdio,
         config,
         keyvalue,
+        logging,
     } = grants;
     let mut line = |what: &str, is_given: bool, value: &dyn std::fmt::Debug| {
         if is_given {
@@ -202,6 +208,7 @@ fn show_component(out: &mut String, component: &Component) {
     line("random", *random != nothing.random, random);
     line("stdio", *stdio != nothing.stdio, stdio);
     line("config", *config != nothing.config, config);
+    line("logging", *logging != nothing.logging, logging);
     for bucket in &keyvalue.buckets {
         line("bucket", true, bucket);
     }

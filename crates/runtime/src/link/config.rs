@@ -30,9 +30,13 @@ pub(super) fn add_to_instance(instance: &mut LinkerInstance<'_, Cell>, slot: &Sl
     instance.func_wrap("get", move |mut store, (key,): (String,)| {
         let values = &values(store.data_mut()).values;
         let value = values.iter().find(|(known, _)| *known == key);
-        Ok((Ok::<_, Error>(value.map(|(_, value)| value.clone())),))
+        Ok((Ok::<_, Error>(value.map(|(_, value)| value.reveal().to_owned())),))
     })?;
     instance.func_wrap("get-all", move |mut store, (): ()| {
-        Ok((Ok::<_, Error>(values(store.data_mut()).values.clone()),))
+        let values = &values(store.data_mut()).values;
+        let revealed = values
+            .iter()
+            .map(|(key, value)| (key.clone(), value.reveal().to_owned()));
+        Ok((Ok::<_, Error>(revealed.collect::<Vec<_>>()),))
     })
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 use serde::Serialize;
@@ -19,6 +19,7 @@ use weft_app::trigger::http::AccessLog;
 
 use super::metrics::Metrics;
 use crate::handler::RequestId;
+use crate::lines;
 
 /// Lines that wait to be written.
 const WAITING_MAX: usize = 8192;
@@ -86,7 +87,7 @@ impl Line {
         let client = self
             .client
             .map_or_else(|| "-".to_owned(), |client| client.to_string());
-        let mut out = format!("{client} - - [{}] \"", common_time(self.time));
+        let mut out = format!("{client} - - [{}] \"", lines::common_time(self.time));
         escape(&self.method, &mut out);
         out.push(' ');
         escape(&self.target, &mut out);
@@ -97,7 +98,7 @@ impl Line {
 
     fn json(&self) -> String {
         let line = JsonLine {
-            time: rfc3339(self.time),
+            time: lines::rfc3339(self.time),
             id: self.id.to_string(),
             client: self.client,
             method: &self.method,
@@ -111,24 +112,7 @@ impl Line {
             micros: u64::try_from(self.latency.as_micros()).unwrap_or(u64::MAX),
             complete: self.is_complete,
         };
-        let mut text = serde_json::to_string(&line).unwrap_or_default();
-        // JSON leaves DEL and the C1 controls as they are; terminals do not.
-        if text
-            .chars()
-            .any(|character| matches!(character, '\u{7f}'..='\u{9f}'))
-        {
-            text = text
-                .chars()
-                .flat_map(|character| match character {
-                    '\u{7f}'..='\u{9f}' => format!("\\u{:04x}", u32::from(character))
-                        .chars()
-                        .collect::<Vec<_>>(),
-                    _ => vec![character],
-                })
-                .collect();
-        }
-        text.push('\n');
-        text
+        lines::json(&line)
     }
 }
 
@@ -224,57 +208,10 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
-struct Moment {
-    year: i64,
-    month: usize,
-    day: u64,
-    seconds: u64,
-    millis: u32,
-}
-
-/// A date of the civil calendar, from days since 1970 (Howard Hinnant's `civil_from_days`).
-fn moment(time: SystemTime) -> Moment {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let days = i64::try_from(since.as_secs() / 86_400).unwrap_or(0) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    Moment {
-        year: year_of_era + era * 400 + i64::from(month <= 2),
-        month: usize::try_from(month).unwrap_or(1),
-        day: u64::try_from(day_of_year - (153 * shifted + 2) / 5 + 1).unwrap_or(1),
-        seconds: since.as_secs() % 86_400,
-        millis: since.subsec_millis(),
-    }
-}
-
-fn common_time(time: SystemTime) -> String {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let at = moment(time);
-    let month = MONTHS.get(at.month - 1).unwrap_or(&"Jan");
-    let (hour, minute, second) = (at.seconds / 3600, at.seconds / 60 % 60, at.seconds % 60);
-    format!(
-        "{:02}/{month}/{}:{hour:02}:{minute:02}:{second:02} +0000",
-        at.day, at.year
-    )
-}
-
-fn rfc3339(time: SystemTime) -> String {
-    let at = moment(time);
-    let (hour, minute, second) = (at.seconds / 3600, at.seconds / 60 % 60, at.seconds % 60);
-    format!(
-        "{}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z",
-        at.year, at.month, at.day, at.millis
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     fn line(target: &str) -> Box<Line> {

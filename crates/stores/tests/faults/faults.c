@@ -4,7 +4,8 @@
  *   WEFT_FAULT_FOLDER  which files count
  *   WEFT_FAULT_AT      the number of the call at which it ends; absent: only count
  *   WEFT_FAULT_MODE    kill: before the call.  torn: after half of a write.
- *                      power: before the call, and every write since the last fsync of its file is undone.
+ *                      power: before the call, and every write since the last fsync of its file is undone, and
+ *                      every file whose folder was not synced since it was made is gone.
  *   WEFT_FAULT_COUNT   a file that gets the number of calls when the process ends by itself
  */
 #define _GNU_SOURCE
@@ -29,10 +30,18 @@ struct undo {
     char *bytes;
 };
 
+/* A file that was made, until its folder is synced. */
+struct birth {
+    struct birth *next;
+    ino_t folder;
+    char path[4096];
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *folder, *mode, *count_file;
 static long at = -1, count;
 static struct undo *undos;
+static struct birth *births;
 static char is_ours[FILES];
 
 static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
@@ -73,11 +82,13 @@ static int counts(const char *path) { return folder && path && strncmp(path, fol
 static int fd_counts(int fd) { return fd >= 0 && fd < FILES && is_ours[fd]; }
 
 static void end(void) {
-    if (strcmp(mode, "power") == 0)
+    if (strcmp(mode, "power") == 0) {
         for (struct undo *undo = undos; undo; undo = undo->next) {
             real_pwrite(undo->fd, undo->bytes, undo->length, undo->offset);
             real_ftruncate(undo->fd, undo->size_before);
         }
+        for (struct birth *birth = births; birth; birth = birth->next) real_unlink(birth->path);
+    }
     kill(getpid(), SIGKILL);
     for (;;) pause();
 }
@@ -126,6 +137,33 @@ static void forget(int fd) {
     }
 }
 
+/* Remembers that a file was made. */
+static void bear(const char *path) {
+    struct birth *birth = calloc(1, sizeof *birth);
+    char folder_path[4096];
+    struct stat about;
+    snprintf(birth->path, sizeof birth->path, "%s", path);
+    snprintf(folder_path, sizeof folder_path, "%s", path);
+    char *end_of_folder = strrchr(folder_path, '/');
+    if (end_of_folder) *end_of_folder = 0;
+    if (!stat(folder_path, &about)) birth->folder = about.st_ino;
+    birth->next = births;
+    births = birth;
+}
+
+/* The names in a folder have reached the disk. */
+static void keep_names(int fd) {
+    ino_t folder = inode(fd, NULL);
+    for (struct birth **link = &births; *link;) {
+        struct birth *birth = *link;
+        if (birth->folder == folder) {
+            *link = birth->next;
+            free(birth);
+        } else
+            link = &birth->next;
+    }
+}
+
 static ssize_t put(int fd, const void *bytes, size_t length, off_t offset) {
     if (!fd_counts(fd)) return real_pwrite(fd, bytes, length, offset);
     pthread_mutex_lock(&lock);
@@ -153,7 +191,10 @@ static int sync_file(int fd, int (*real)(int)) {
     pthread_mutex_lock(&lock);
     step();
     int done = real(fd);
-    if (done == 0) forget(fd);
+    if (done == 0) {
+        forget(fd);
+        keep_names(fd);
+    }
     pthread_mutex_unlock(&lock);
     return done;
 }
@@ -201,8 +242,15 @@ int mkdir(const char *path, mode_t permissions) {
 }
 
 static int open_file(const char *path, int flags, mode_t permissions) {
-    if (counts(path) && (flags & O_CREAT) && access(path, F_OK)) STEP_FOR(path)
+    int is_made = counts(path) && (flags & O_CREAT) && access(path, F_OK);
+    if (is_made) STEP_FOR(path)
     int fd = real_open(path, flags, permissions);
+    /* What SQLite makes anew whenever it likes does not have to last. */
+    if (is_made && fd >= 0 && !strstr(path, "-shm")) {
+        pthread_mutex_lock(&lock);
+        bear(path);
+        pthread_mutex_unlock(&lock);
+    }
     /* What readers share of the log holds nothing that has to last. */
     if (fd >= 0 && fd < FILES) is_ours[fd] = counts(path) && !strstr(path, "-shm");
     return fd;

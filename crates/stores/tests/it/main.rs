@@ -10,4 +10,6 @@
     reason = "a test fails by panicking, and says loudly what it leaves out"
 )]
 
+mod blob;
+mod faults;
 mod keyvalue;

@@ -5,7 +5,7 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use super::Options;
 use super::rows::{self, FORMAT, Meta, SCHEMA, Trouble};
 use super::state::{damaged, failed, tell};
 use super::tail::{self, Tail, TailFile};
+use crate::folder;
 use crate::keyvalue::{Durability, Error};
 
 /// The database in the folder of a store.
@@ -136,43 +137,11 @@ fn check_tail(meta: &Meta, written: Tail, durability: Durability) -> Result<(), 
 fn create(folder: &Path) -> Result<(), Error> {
     let place: Arc<str> = folder.display().to_string().into();
     let io = |error: std::io::Error| failed(&place, error);
-    let parent = match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs_err::create_dir_all(parent).map_err(io)?;
-    let building = beside(folder, "new");
+    fs_err::create_dir_all(folder::parent(folder)).map_err(io)?;
+    let building = folder::beside(folder, "new");
     DirBuilder::new().mode(0o700).create(&building).map_err(io)?;
-    let made = make(&building, identity()).map_err(|trouble| tell(&place, trouble));
-    made.and_then(|()| publish(&building, folder).map_err(io))
-}
-
-/// A name beside a folder that nobody else uses.
-pub(super) fn beside(folder: &Path, what: &str) -> PathBuf {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let number: rows::Sum = identity();
-    let number = u32::from_le_bytes([number[0], number[1], number[2], number[3]]);
-    folder.with_file_name(format!(".{name}.{what}-{}-{number:08x}", std::process::id()))
-}
-
-/// Gives a finished folder its name, unless another process was faster.
-pub(super) fn publish(building: &Path, folder: &Path) -> std::io::Result<()> {
-    sync_folder(building)?;
-    match fs_err::rename(building, folder) {
-        Ok(()) => {}
-        Err(_) if folder.join(FILE).exists() => fs_err::remove_dir_all(building)?,
-        Err(error) => return Err(error),
-    }
-    sync_folder(
-        folder
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new(".")),
-    )
-}
-
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    fs_err::File::open(folder)?.sync_all()
+    let made = make(&building, folder::random()).map_err(|trouble| tell(&place, trouble));
+    made.and_then(|()| folder::publish(&building, folder, FILE).map_err(io))
 }
 
 fn make(folder: &Path, identity: rows::Sum) -> Result<(), Trouble> {
@@ -195,20 +164,6 @@ fn make(folder: &Path, identity: rows::Sum) -> Result<(), Trouble> {
         .map_err(|error| Trouble::Damage(format!("its tail cannot be made: {error}")))
 }
 
-/// Something that no other store has.
-fn identity() -> rows::Sum {
-    let mut bytes = rows::Sum::default();
-    let random = fs_err::File::open("/dev/urandom")
-        .and_then(|mut random| std::io::Read::read_exact(&mut random, &mut bytes));
-    match random {
-        Ok(()) => bytes,
-        // Time and process tell stores apart well enough where there is no randomness.
-        Err(_) => rows::shorten(blake3::hash(
-            format!("{:?} {}", std::time::SystemTime::now(), std::process::id()).as_bytes(),
-        )),
-    }
-}
-
 /// Copies a store as it is at one moment into a new folder.
 pub(super) fn copy(folder: &Path, to: &Path) -> Result<super::Totals, Error> {
     let place: Arc<str> = folder.display().to_string().into();
@@ -216,7 +171,7 @@ pub(super) fn copy(folder: &Path, to: &Path) -> Result<super::Totals, Error> {
     if to.try_exists().map_err(io)? {
         return Err(io(std::io::ErrorKind::AlreadyExists.into()));
     }
-    let building = beside(to, "copy");
+    let building = folder::beside(to, "copy");
     DirBuilder::new().mode(0o700).create(&building).map_err(io)?;
     let copied = connect(&folder.join(FILE), Use::Writing(Durability::Sync))
         .and_then(|connection| copy_into(&connection, &building));
@@ -227,7 +182,7 @@ pub(super) fn copy(folder: &Path, to: &Path) -> Result<super::Totals, Error> {
             return Err(tell(&place, trouble));
         }
     };
-    publish(&building, to).map_err(io)?;
+    folder::publish(&building, to, FILE).map_err(io)?;
     Ok(super::Totals {
         entries: meta.entries,
         bytes: meta.bytes,

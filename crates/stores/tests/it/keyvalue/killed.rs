@@ -17,6 +17,8 @@ use weft_stores::keyvalue::sqlite::{Options, Sqlite};
 use weft_stores::keyvalue::{Change, Durability, Store};
 use weft_testing::Scratch;
 
+use crate::faults;
+
 const CLIENTS: usize = 4;
 /// Keys of each client; a write changes two of them and the one that says which write it was.
 const KEYS: usize = 5;
@@ -166,13 +168,9 @@ impl<'a> Worker<'a> {
     }
 }
 
-fn number(variable: &str, usual: usize) -> usize {
-    std::env::var(variable).map_or(usual, |text| text.parse().unwrap())
-}
-
 #[tokio::test]
 async fn a_kill_at_a_random_moment_loses_nothing() {
-    let kills = number("WEFT_TEST_KILLS", 24);
+    let kills = faults::number("WEFT_TEST_KILLS", 24);
     let mut scratch = Scratch::new();
     let mut from = 0;
     for kill in 0..kills {
@@ -224,28 +222,9 @@ async fn next_start(worker: &Worker<'_>, last: Option<usize>) -> usize {
     until
 }
 
-/// Builds what counts and ends calls; none, and a loud word, where there is no C compiler.
-fn fault_library(folder: &Path) -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/faults.c");
-    let library = folder.join("faults.so");
-    let built = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-        .args([&library, &source])
-        .arg("-ldl")
-        .status();
-    match built {
-        Ok(status) if status.success() => Some(library),
-        Ok(status) => panic!("`cc` ended with {status}"),
-        Err(error) => {
-            eprintln!("SKIPPED: no C compiler to build the fault injection with: {error}");
-            None
-        }
-    }
-}
-
 async fn at_every_call(mode: &str, durability: &str) {
     let tools = Scratch::new();
-    let Some(library) = fault_library(tools.path()) else {
+    let Some(library) = faults::library(tools.path()) else {
         return;
     };
     let faulty = |worker: &Worker<'_>| {
@@ -264,12 +243,7 @@ async fn at_every_call(mode: &str, durability: &str) {
     whole.check().await;
     let calls: usize = fs_err::read_to_string(&counted).unwrap().parse().unwrap();
     assert!(calls > 50, "only {calls} calls were counted");
-    let chosen: Vec<usize> = match std::env::var("WEFT_TEST_FAULTS").as_deref() {
-        // Threads make the number differ from run to run.
-        Ok("all") => (1..=calls + calls / 4).collect(),
-        Ok(text) => spread(calls, text.parse().unwrap()),
-        Err(_) => spread(calls, 25),
-    };
+    let chosen = faults::chosen(calls, 25);
     let mut ended = 0;
     for at in &chosen {
         let scratch = Scratch::new();
@@ -292,11 +266,6 @@ async fn at_every_call(mode: &str, durability: &str) {
         chosen.len()
     );
     println!("{mode}, {durability}: ended at {ended} of {calls} calls, nothing lost");
-}
-
-fn spread(calls: usize, chosen: usize) -> Vec<usize> {
-    let first = 1 + fastrand::usize(..calls.div_ceil(chosen));
-    (first..=calls).step_by(calls.div_ceil(chosen)).collect()
 }
 
 #[tokio::test]

@@ -1,0 +1,10 @@
+//! Stores of objects.
+
+mod backends;
+mod behaviour;
+mod content;
+mod damage;
+mod histories;
+mod killed;
+mod leftovers;
+mod processes;

@@ -1,13 +1,14 @@
 //! Objects in a container: named bytes of any length, whatever stands behind them.
 //!
 //! [`Store`] is the border: one store is one container. [`memory`] keeps objects for as long as the process lives,
-//! [`files`] in a folder of its own. What is to be written is gathered in a [`Spool`] first, so an object is there as
+//! [`files`] in a folder of its own, [`s3`] in a bucket of a server. What is to be written is gathered in a [`Spool`] first, so an object is there as
 //! a whole or not at all. The conformance suite in `tests/it` runs against every backend.
 //!
 //! Adding a backend: implement [`Store`], and name it in `tests/it/blob/backends.rs`.
 
 pub mod files;
 pub mod memory;
+pub mod s3;
 mod spool;
 
 use std::fmt;

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use weft_stores::blob::Store;
 use weft_stores::blob::files::{Files, Options};
 use weft_stores::blob::memory::Memory;
+use weft_stores::blob::s3::{Options as BucketOptions, S3};
 use weft_stores::keyvalue::Durability;
 use weft_testing::Scratch;
+
+use super::server::Server;
 
 /// A store, and what has to live as long as it does.
 pub(crate) struct Backend {
@@ -15,13 +18,19 @@ pub(crate) struct Backend {
     /// It keeps no more than so many bytes.
     pub(crate) bytes_max: Option<u64>,
     pub(crate) scratch: Option<Scratch>,
+    _server: Option<Server>,
 }
 
 pub(crate) const BYTES_MAX: u64 = 32 << 20;
 
 /// An empty store of every kind that can be had here.
 pub(crate) fn every() -> Vec<Backend> {
-    vec![memory(), files(Durability::Fast), files(Durability::Sync)]
+    vec![
+        memory(),
+        files(Durability::Fast),
+        files(Durability::Sync),
+        bucket(),
+    ]
 }
 
 fn memory() -> Backend {
@@ -30,6 +39,7 @@ fn memory() -> Backend {
         store: Arc::new(Memory::new(BYTES_MAX)),
         bytes_max: Some(BYTES_MAX),
         scratch: None,
+        _server: None,
     }
 }
 
@@ -47,5 +57,21 @@ fn files(durability: Durability) -> Backend {
         store: Arc::new(Files::open(&scratch.path().join("store"), &options).unwrap()),
         bytes_max: Some(BYTES_MAX),
         scratch: Some(scratch),
+        _server: None,
+    }
+}
+
+fn bucket() -> Backend {
+    let server = Server::start();
+    let options = BucketOptions {
+        prefix: "weft-test/ü/".to_owned(),
+        ..server.options()
+    };
+    Backend {
+        name: "s3",
+        store: Arc::new(S3::new(options).unwrap()),
+        bytes_max: None,
+        scratch: None,
+        _server: Some(server),
     }
 }

@@ -8,3 +8,5 @@ mod histories;
 mod killed;
 mod leftovers;
 mod processes;
+mod recovery;
+mod server;

@@ -7,6 +7,8 @@
 #![allow(clippy::panic, reason = "a helper of a test fails the test")]
 
 pub mod guests;
+pub mod postgres;
+mod program;
 pub mod redis;
 pub mod scratch;
 pub mod server;

@@ -1,13 +1,12 @@
 //! A Redis server for a test: on a port of its own, with a folder of its own, gone when the value goes.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use crate::Scratch;
+use crate::{Scratch, program};
 
 /// A running server.
 #[derive(Debug)]
@@ -26,14 +25,11 @@ impl Redis {
     /// Like all methods: with the reason, where the server does not do what it should.
     #[must_use]
     pub fn start() -> Option<Self> {
-        let Some(program) = find("redis-server") else {
-            say_skipped();
+        let Some(program) = program::find("redis-server", []) else {
+            program::say_skipped("redis-server", "apt-get install redis-server");
             return None;
         };
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .unwrap_or_else(|error| panic!("no port to be had: {error}"))
-            .port();
+        let port = program::free_port();
         let folder = Scratch::new();
         Some(Self {
             child: launch(&program, port, folder.path()),
@@ -62,17 +58,12 @@ impl Redis {
 
     /// Stops it where it stands: connections stay, and nobody answers.
     pub fn freeze(&self) {
-        self.signal(Signal::STOP);
+        program::signal(&self.child, Signal::STOP);
     }
 
     /// Lets it go on.
     pub fn thaw(&self) {
-        self.signal(Signal::CONT);
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal)
-            .unwrap_or_else(|error| panic!("cannot signal `redis-server`: {error}"));
+        program::signal(&self.child, Signal::CONT);
     }
 }
 
@@ -85,35 +76,15 @@ impl Drop for Redis {
 }
 
 fn launch(program: &Path, port: u16, folder: &Path) -> Child {
-    let child = Command::new(program)
+    let mut child = Command::new(program)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--appendonly", "no", "--dir"])
         .arg(folder)
         .stdout(Stdio::null())
         .spawn()
         .unwrap_or_else(|error| panic!("cannot start `redis-server`: {error}"));
-    let begun = Instant::now();
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(10),
-            "`redis-server` does not listen"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    program::wait_until_ready(&mut child, None, |_| {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+    });
     child
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "a test that is left out should not be overlooked"
-)]
-fn say_skipped() {
-    eprintln!("SKIPPED: there is no `redis-server`; `apt-get install redis-server` has one");
-}
-
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
 }

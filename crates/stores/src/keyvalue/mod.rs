@@ -1,11 +1,12 @@
 //! Keys with values: what a bucket is, whatever stands behind it.
 //!
 //! [`Store`] is the border. [`memory`] keeps entries for as long as the process lives, [`sqlite`] in a folder of its
-//! own, [`redis`] on a server. The conformance suite in `tests/it` runs against each of them.
+//! own, [`postgres`] and [`redis`] on a server. The conformance suite in `tests/it` runs against each of them.
 //!
 //! Adding a backend: implement [`Store`], and name it in `tests/it/keyvalue/backends.rs`.
 
 pub mod memory;
+pub mod postgres;
 pub mod redis;
 pub mod sqlite;
 

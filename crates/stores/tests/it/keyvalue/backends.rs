@@ -1,12 +1,15 @@
 //! Every backend, ready for a test.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use weft_stores::keyvalue::memory::Memory;
+use weft_stores::keyvalue::postgres::{self, Postgres};
 use weft_stores::keyvalue::redis::{self, Redis};
 use weft_stores::keyvalue::sqlite::{self, Sqlite};
 use weft_stores::keyvalue::{Durability, Store};
 use weft_testing::Scratch;
+use weft_testing::postgres::Postgres as PostgresServer;
 use weft_testing::redis::Redis as RedisServer;
 
 /// A store, and what has to live as long as it does.
@@ -15,8 +18,7 @@ pub(crate) struct Backend {
     pub(crate) store: Arc<dyn Store>,
     /// It keeps no more than so many bytes.
     pub(crate) bytes_max: Option<u64>,
-    _scratch: Option<Scratch>,
-    _server: Option<RedisServer>,
+    _below: Box<dyn Any>,
 }
 
 pub(crate) const BYTES_MAX: u64 = 64 << 20;
@@ -25,6 +27,7 @@ pub(crate) const BYTES_MAX: u64 = 64 << 20;
 pub(crate) fn every() -> Vec<Backend> {
     let mut backends = vec![memory(), sqlite(Durability::Fast), sqlite(Durability::Sync)];
     backends.extend(redis());
+    backends.extend(postgres());
     backends
 }
 
@@ -33,8 +36,7 @@ fn memory() -> Backend {
         name: "memory",
         store: Arc::new(Memory::new(BYTES_MAX)),
         bytes_max: Some(BYTES_MAX),
-        _scratch: None,
-        _server: None,
+        _below: Box::new(()),
     }
 }
 
@@ -54,8 +56,7 @@ fn sqlite(durability: Durability) -> Backend {
         },
         store: Arc::new(Sqlite::open(&scratch.path().join("store"), &options).unwrap()),
         bytes_max: Some(BYTES_MAX),
-        _scratch: Some(scratch),
-        _server: None,
+        _below: Box::new(scratch),
     }
 }
 
@@ -69,7 +70,20 @@ fn redis() -> Option<Backend> {
         name: "redis",
         store: Arc::new(Redis::new(&server.address(), options).unwrap()),
         bytes_max: None,
-        _scratch: None,
-        _server: Some(server),
+        _below: Box::new(server),
+    })
+}
+
+fn postgres() -> Option<Backend> {
+    let server = PostgresServer::start()?;
+    let options = postgres::Options {
+        table: "weft \"test\"".to_owned(),
+        ..postgres::Options::default()
+    };
+    Some(Backend {
+        name: "postgres",
+        store: Arc::new(Postgres::new(&server.address(), options).unwrap()),
+        bytes_max: None,
+        _below: Box::new(server),
     })
 }

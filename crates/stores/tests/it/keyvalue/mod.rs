@@ -5,6 +5,8 @@ mod behaviour;
 mod damage;
 mod histories;
 mod killed;
+mod postgres;
 mod processes;
 mod recovery;
+mod servers;
 mod together;

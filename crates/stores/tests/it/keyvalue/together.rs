@@ -203,3 +203,42 @@ async fn nobody_sees_half_of_several_changes() {
         write.await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_writers_of_several_keys_never_mix() {
+    for backend in backends::every() {
+        eprintln!("with {}", backend.name);
+        let keys: Vec<String> = ["x", "y", "z"].map(str::to_owned).to_vec();
+        let writers: Vec<_> = (0..4u64)
+            .map(|writer| {
+                let (store, mut keys) = (Arc::clone(&backend.store), keys.clone());
+                tokio::spawn(async move {
+                    let mut random = fastrand::Rng::with_seed(writer);
+                    for round in 0..50 {
+                        random.shuffle(&mut keys);
+                        let value = Bytes::from(format!("{writer}/{round}"));
+                        let is_set = random.bool();
+                        let change = |key: &String| match is_set {
+                            true => Change::Set(key.clone(), value.clone()),
+                            false => Change::Delete(key.clone()),
+                        };
+                        store.write(keys.iter().map(change).collect()).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        let mut is_over = false;
+        while !is_over {
+            is_over = writers.iter().all(|writer| writer.is_finished());
+            let found = backend.store.get_many(&keys).await.unwrap();
+            let values: HashSet<_> = found
+                .iter()
+                .map(|entry| entry.as_ref().map(|entry| &entry.value))
+                .collect();
+            assert_eq!(values.len(), 1, "{found:?}");
+        }
+        for writer in writers {
+            writer.await.unwrap();
+        }
+    }
+}

@@ -7,6 +7,7 @@
 #![allow(clippy::panic, reason = "a helper of a test fails the test")]
 
 pub mod guests;
+pub mod nats;
 pub mod postgres;
 mod program;
 pub mod redis;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, geteuid};
 
 use crate::{Scratch, program};
 
@@ -59,7 +59,7 @@ impl Postgres {
     /// Ends it at once, as if it had crashed.
     pub fn stop(&mut self) {
         // A harder end would leave something of it in the memory of the system.
-        program::signal(&self.child, Signal::QUIT);
+        program::signal(Pid::from_child(&self.child), Signal::QUIT);
         let stopped = self.child.wait();
         stopped.unwrap_or_else(|error| panic!("cannot stop `postgres`: {error}"));
     }
@@ -71,19 +71,14 @@ impl Postgres {
 
     /// Stops it where it stands: connections stay, and nobody answers.
     pub fn freeze(&self) {
-        program::signal(&self.child, Signal::STOP);
-        for pid in self.parts() {
-            // One that has ended meanwhile says nothing either.
-            let _ = kill_process(pid, Signal::STOP);
-        }
+        program::freeze(Pid::from_child(&self.child));
+        self.parts().into_iter().for_each(program::freeze);
     }
 
     /// Lets it go on.
     pub fn thaw(&self) {
-        for pid in self.parts() {
-            let _ = kill_process(pid, Signal::CONT);
-        }
-        program::signal(&self.child, Signal::CONT);
+        self.parts().into_iter().for_each(program::thaw);
+        program::thaw(Pid::from_child(&self.child));
     }
 
     /// The processes that it consists of: one for each connection, and some more.

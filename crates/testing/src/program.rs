@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a program may take to become ready.
@@ -54,8 +55,40 @@ pub(crate) fn wait_until_ready(child: &mut Child, log: Option<&Path>, is_ready: 
     }
 }
 
-/// Sends a signal to a program that this process started.
-pub(crate) fn signal(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal)
-        .unwrap_or_else(|error| panic!("cannot signal a server: {error}"));
+/// Stops a process where it stands, and waits until it does: a signal is on its way for a moment.
+pub(crate) fn freeze(pid: Pid) {
+    signal(pid, Signal::STOP);
+    let begun = Instant::now();
+    while !is_frozen(pid) {
+        assert!(begun.elapsed() < READY_WITHIN, "a server does not stop");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Lets a process go on.
+pub(crate) fn thaw(pid: Pid) {
+    signal(pid, Signal::CONT);
+}
+
+/// Sends a signal. A process that has ended already needs none.
+pub(crate) fn signal(pid: Pid, signal: Signal) {
+    match kill_process(pid, signal) {
+        Ok(()) | Err(Errno::SRCH) => {}
+        Err(error) => panic!("cannot signal a server: {error}"),
+    }
+}
+
+/// Whether no thread of a process runs. One that has ended does not.
+fn is_frozen(pid: Pid) -> bool {
+    let threads = fs_err::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+    threads.into_iter().flatten().flatten().all(|thread| {
+        let state = fs_err::read_to_string(thread.path().join("stat"));
+        // The state follows the name, which may have brackets of its own.
+        state.map_or(true, |state| {
+            state
+                .rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.trim_start().starts_with(['T', 'Z', 'X']))
+        })
+    })
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::Pid;
 
 use crate::{Scratch, program};
 
@@ -58,12 +58,12 @@ impl Redis {
 
     /// Stops it where it stands: connections stay, and nobody answers.
     pub fn freeze(&self) {
-        program::signal(&self.child, Signal::STOP);
+        program::freeze(Pid::from_child(&self.child));
     }
 
     /// Lets it go on.
     pub fn thaw(&self) {
-        program::signal(&self.child, Signal::CONT);
+        program::thaw(Pid::from_child(&self.child));
     }
 }
 

@@ -184,6 +184,8 @@ impl View {
             Error::KeyLength { .. }
             | Error::ValueLength { .. }
             | Error::TooMany { .. }
+            | Error::TooLarge { .. }
+            | Error::NotTogether { .. }
             | Error::Full { .. } => error.to_string(),
             Error::NotANumber { .. } => "the value is not a whole number in decimal".to_owned(),
             Error::Overflow { .. } => "the number cannot be counted any further".to_owned(),

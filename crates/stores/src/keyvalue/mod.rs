@@ -1,14 +1,16 @@
 //! Keys with values: what a bucket is, whatever stands behind it.
 //!
 //! [`Store`] is the border. [`memory`] keeps entries for as long as the process lives, [`sqlite`] in a folder of its
-//! own, [`postgres`] and [`redis`] on a server. The conformance suite in `tests/it` runs against each of them.
+//! own, [`nats`], [`postgres`] and [`redis`] on a server. The conformance suite in `tests/it` runs against each of them.
 //!
 //! Adding a backend: implement [`Store`], and name it in `tests/it/keyvalue/backends.rs`.
 
 pub mod memory;
+pub mod nats;
 pub mod postgres;
 pub mod redis;
 pub mod sqlite;
+mod tls;
 
 use std::fmt;
 use std::future::Future;
@@ -47,6 +49,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn get_many<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<Option<Entry>>>;
 
     /// Makes all of these changes or none of them.
+    ///
+    /// # Errors
+    /// [`Error::NotTogether`], where the backend cannot make so many as one.
     fn write(&self, changes: Vec<Change>) -> Answer<'_, ()>;
 
     /// Sets a value if the key still is as it was when `expected` was read.
@@ -170,6 +175,22 @@ pub enum Error {
     TooMany {
         /// How many.
         found: usize,
+    },
+    /// A value that other backends take, and this one does not.
+    #[error("a value of {found} bytes, where the server of the store allows {bytes_max}")]
+    TooLarge {
+        /// Its bytes.
+        found: usize,
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// Changes that the backend could make one after the other, but not together. None of them is made.
+    #[error("{found} changes at once, where the server of the store makes {changes_max} together")]
+    NotTogether {
+        /// How many.
+        found: usize,
+        /// The bound.
+        changes_max: usize,
     },
     /// Something to be counted up that is no number.
     #[error("the value of `{key}` is not a whole number in decimal")]

@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::{Handle, Id};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::super::tls;
 use super::statements::{self, Statements, Table};
 
 /// Connections that each runtime has at most.
@@ -69,7 +69,7 @@ impl Connections {
     pub(super) fn new(config: Config, table: Table, timeout: Duration) -> Result<Self, rustls::Error> {
         Ok(Self {
             config,
-            tls: MakeRustlsConnect::new(tls()?),
+            tls: MakeRustlsConnect::new(tls::client()?),
             table,
             timeout,
             slots: Mutex::default(),
@@ -166,14 +166,4 @@ impl Slot {
             kept.as_ref().is_some_and(|session| !session.client.is_closed())
         })
     }
-}
-
-/// Only a server that a public authority vouches for is spoken to over TLS.
-fn tls() -> Result<ClientConfig, rustls::Error> {
-    let roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

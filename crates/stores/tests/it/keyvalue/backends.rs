@@ -2,13 +2,16 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use weft_stores::keyvalue::memory::Memory;
+use weft_stores::keyvalue::nats::{self, Nats};
 use weft_stores::keyvalue::postgres::{self, Postgres};
 use weft_stores::keyvalue::redis::{self, Redis};
 use weft_stores::keyvalue::sqlite::{self, Sqlite};
-use weft_stores::keyvalue::{Durability, Store};
+use weft_stores::keyvalue::{Durability, Store, VALUE_BYTES_MAX};
 use weft_testing::Scratch;
+use weft_testing::nats::Nats as NatsServer;
 use weft_testing::postgres::Postgres as PostgresServer;
 use weft_testing::redis::Redis as RedisServer;
 
@@ -18,16 +21,22 @@ pub(crate) struct Backend {
     pub(crate) store: Arc<dyn Store>,
     /// It keeps no more than so many bytes.
     pub(crate) bytes_max: Option<u64>,
+    /// It takes no larger values.
+    pub(crate) value_bytes_max: usize,
     _below: Box<dyn Any>,
 }
 
 pub(crate) const BYTES_MAX: u64 = 64 << 20;
+
+/// How long servers may take that write to a disk, which the machine may have much else to do with.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An empty store of every kind that can be had here.
 pub(crate) fn every() -> Vec<Backend> {
     let mut backends = vec![memory(), sqlite(Durability::Fast), sqlite(Durability::Sync)];
     backends.extend(redis());
     backends.extend(postgres());
+    backends.extend(nats());
     backends
 }
 
@@ -36,6 +45,7 @@ fn memory() -> Backend {
         name: "memory",
         store: Arc::new(Memory::new(BYTES_MAX)),
         bytes_max: Some(BYTES_MAX),
+        value_bytes_max: VALUE_BYTES_MAX,
         _below: Box::new(()),
     }
 }
@@ -56,6 +66,7 @@ fn sqlite(durability: Durability) -> Backend {
         },
         store: Arc::new(Sqlite::open(&scratch.path().join("store"), &options).unwrap()),
         bytes_max: Some(BYTES_MAX),
+        value_bytes_max: VALUE_BYTES_MAX,
         _below: Box::new(scratch),
     }
 }
@@ -70,6 +81,7 @@ fn redis() -> Option<Backend> {
         name: "redis",
         store: Arc::new(Redis::new(&server.address(), options).unwrap()),
         bytes_max: None,
+        value_bytes_max: VALUE_BYTES_MAX,
         _below: Box::new(server),
     })
 }
@@ -78,12 +90,30 @@ fn postgres() -> Option<Backend> {
     let server = PostgresServer::start()?;
     let options = postgres::Options {
         table: "weft \"test\"".to_owned(),
-        ..postgres::Options::default()
+        timeout: TIMEOUT,
     };
     Some(Backend {
         name: "postgres",
         store: Arc::new(Postgres::new(&server.address(), options).unwrap()),
         bytes_max: None,
+        value_bytes_max: VALUE_BYTES_MAX,
+        _below: Box::new(server),
+    })
+}
+
+fn nats() -> Option<Backend> {
+    let server = NatsServer::start()?;
+    let options = nats::Options {
+        prefix: "weft-test*.>:".to_owned(),
+        timeout: TIMEOUT,
+        ..nats::Options::default()
+    };
+    Some(Backend {
+        name: "nats",
+        store: Arc::new(Nats::new(&server.address(), options).unwrap()),
+        bytes_max: None,
+        // What a server takes by itself, less the headers of a message.
+        value_bytes_max: (1 << 20) - 256,
         _below: Box::new(server),
     })
 }

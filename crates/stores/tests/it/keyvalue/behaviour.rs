@@ -74,7 +74,7 @@ async fn keys_and_values_may_be_anything() {
 
 #[tokio::test]
 async fn keys_and_values_have_bounds() {
-    each(async |store, _| {
+    each(async |store, backend| {
         let long = "k".repeat(KEY_BYTES_MAX + 1);
         for key in ["", long.as_str()] {
             assert!(matches!(store.get(key).await, Err(Error::KeyLength { .. })));
@@ -89,12 +89,26 @@ async fn keys_and_values_have_bounds() {
             let swap = store.swap(key, Version::Absent, Bytes::new()).await;
             assert!(matches!(swap, Err(Error::KeyLength { .. })));
         }
-        let large = Bytes::from(vec![1; VALUE_BYTES_MAX]);
+        let large = Bytes::from(vec![1; backend.value_bytes_max]);
         store
             .write(vec![Change::Set("large".into(), large.clone())])
             .await
             .unwrap();
         assert_eq!(store.get("large").await.unwrap().unwrap().value, large);
+        if backend.value_bytes_max < VALUE_BYTES_MAX {
+            let larger = Bytes::from(vec![1; backend.value_bytes_max + 1]);
+            let changes = vec![set("beside", "x"), Change::Set("larger".into(), larger.clone())];
+            for refused in [
+                store.write(changes).await,
+                store.swap("larger", Version::Absent, larger).await.map(drop),
+            ] {
+                let Err(Error::TooLarge { found, bytes_max }) = refused else {
+                    panic!("{refused:?}")
+                };
+                assert_eq!((found, bytes_max), (bytes_max + 1, backend.value_bytes_max));
+            }
+            assert_eq!(value(store, "beside").await, None);
+        }
         let larger = Bytes::from(vec![1; VALUE_BYTES_MAX + 1]);
         let refused = store.write(vec![Change::Set("larger".into(), larger)]).await;
         assert!(matches!(refused, Err(Error::ValueLength { .. })));

@@ -56,7 +56,11 @@ async fn random_histories_agree_with_the_model() {
     let seed = seed();
     for backend in backends::every() {
         eprintln!("with {}, WEFT_TEST_SEED={seed}", backend.name);
-        let steps = if backend.name == "sqlite, sync" { 400 } else { 4000 };
+        let steps = match backend.name {
+            "sqlite, sync" => 400,
+            "nats" => 1000,
+            _ => 4000,
+        };
         run(backend.store.as_ref(), &mut fastrand::Rng::with_seed(seed), steps).await;
     }
 }

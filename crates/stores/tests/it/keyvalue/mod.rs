@@ -5,6 +5,7 @@ mod behaviour;
 mod damage;
 mod histories;
 mod killed;
+mod nats;
 mod postgres;
 mod processes;
 mod recovery;

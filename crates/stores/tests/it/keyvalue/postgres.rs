@@ -130,3 +130,20 @@ async fn a_row_that_another_holds_costs_no_more_than_the_timeout() {
     assert_eq!(store.get("a").await.unwrap().unwrap().value, "held");
     store.write(vec![set("a")]).await.unwrap();
 }
+
+#[tokio::test]
+async fn whoever_insists_on_tls_does_not_do_without() {
+    let Some(server) = Server::start() else { return };
+    let error = store(&format!("{}?sslmode=require", server.address()), "weft")
+        .check()
+        .await
+        .unwrap_err();
+    let Error::Backend { source, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(source.to_string().contains("TLS"), "{source}");
+    store(&format!("{}?sslmode=disable", server.address()), "weft")
+        .check()
+        .await
+        .unwrap();
+}

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use weft_stores::keyvalue::Store;
+use weft_stores::keyvalue::nats::{self, Nats};
 use weft_stores::keyvalue::postgres::{self, Postgres};
 use weft_stores::keyvalue::redis::{self, Redis};
+use weft_testing::nats::Nats as NatsServer;
 use weft_testing::postgres::Postgres as PostgresServer;
 use weft_testing::redis::Redis as RedisServer;
 
@@ -35,6 +37,7 @@ macro_rules! server {
     };
 }
 
+server!(NatsServer);
 server!(PostgresServer);
 server!(RedisServer);
 
@@ -61,7 +64,13 @@ pub(crate) fn every(timeout: Duration) -> Vec<Served> {
         server: Box::new(server),
         is_kept: true,
     });
-    redis.into_iter().chain(postgres).collect()
+    let nats = NatsServer::start().map(|server| Served {
+        name: "nats",
+        store: nats(&server.address(), timeout),
+        server: Box::new(server),
+        is_kept: true,
+    });
+    [redis, postgres, nats].into_iter().flatten().collect()
 }
 
 /// One of every kind where nobody listens.
@@ -69,6 +78,7 @@ pub(crate) fn nowhere(timeout: Duration) -> Vec<Box<dyn Store>> {
     vec![
         redis("redis://127.0.0.1:1", timeout),
         postgres("postgres://weft:hunter2@127.0.0.1:1", timeout),
+        nats("nats://weft:hunter2@127.0.0.1:1", timeout),
     ]
 }
 
@@ -86,4 +96,12 @@ fn postgres(address: &str, timeout: Duration) -> Box<dyn Store> {
         ..postgres::Options::default()
     };
     Box::new(Postgres::new(address, options).unwrap())
+}
+
+fn nats(address: &str, timeout: Duration) -> Box<dyn Store> {
+    let options = nats::Options {
+        timeout,
+        ..nats::Options::default()
+    };
+    Box::new(Nats::new(address, options).unwrap())
 }

@@ -117,10 +117,19 @@ fn answer<H: Handler>(
         "/livez" => page(StatusCode::OK, "live\n".to_owned()),
         "/readyz" if shared.is_ready.load(Ordering::Acquire) => page(StatusCode::OK, "ready\n".to_owned()),
         "/readyz" => page(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
+        "/healthz" => {
+            let (is_healthy, text) = shared.health.page();
+            let status = match is_healthy {
+                true => StatusCode::OK,
+                false => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            page(status, text)
+        }
         "/metrics" => {
             let (inside, waiting) = shared.admission.count();
             let site = Arc::clone(&shared.site.lock());
-            let numbers = render(&shared.metrics, inside, waiting) + &site.handler.numbers();
+            let numbers =
+                render(&shared.metrics, inside, waiting) + &site.handler.numbers() + &shared.health.numbers();
             let mut response = page(StatusCode::OK, numbers);
             let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             response.headers_mut().insert(CONTENT_TYPE, kind);
@@ -128,7 +137,7 @@ fn answer<H: Handler>(
         }
         _ => page(
             StatusCode::NOT_FOUND,
-            "there are /livez, /readyz and /metrics\n".to_owned(),
+            "there are /livez, /readyz, /healthz and /metrics\n".to_owned(),
         ),
     })
 }

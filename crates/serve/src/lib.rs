@@ -15,6 +15,7 @@ mod admission;
 mod connection;
 mod files;
 pub mod handler;
+mod health;
 mod ids;
 pub mod lines;
 mod listen;
@@ -31,6 +32,7 @@ mod worker;
 
 pub use files::FolderError;
 pub use handler::{About, Fault, FaultKind, Handler, RequestId};
+pub use health::{Health, Part};
 pub use request::RequestBody;
 pub use server::{Ended, Retiring, Server, SiteError, StartError};
 pub use settings::{FaultPages, Notice, Notify, Settings, Site};

@@ -38,9 +38,6 @@ const BLOCKING_THREADS_MAX: usize = 16;
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// There is nowhere to listen.
-    #[error("no listener: there must be at least one")]
-    NoListener,
     /// An address cannot be bound.
     #[error("cannot listen on `{address}`")]
     Listen {
@@ -119,14 +116,11 @@ impl Retiring {
 }
 
 impl<H: Handler> Server<H> {
-    /// Starts a server: when this returns, connections are accepted.
+    /// Starts a server: when this returns, connections are accepted, if it listens anywhere.
     ///
     /// # Errors
     /// [`StartError`]; nothing is left running then.
     pub fn start(settings: Settings, site: Site<H>) -> Result<Self, StartError> {
-        if settings.listeners.is_empty() {
-            return Err(StartError::NoListener);
-        }
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = settings.threads.map_or_else(processors, usize::from);
         let limits = bounded(settings.limits);
@@ -169,6 +163,7 @@ impl<H: Handler> Server<H> {
             metrics,
             is_ready: AtomicBool::new(true),
             cut_off: AtomicUsize::new(0),
+            health: settings.health,
             notify: settings.notify,
             limits,
         });

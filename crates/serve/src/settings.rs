@@ -9,10 +9,11 @@ use std::sync::Arc;
 use weft_app::trigger::http::{AccessLog, HttpLimits, HttpTrigger, ListenAddress, Listener, Route};
 
 use crate::handler::{Fault, RequestId};
+use crate::health::Health;
 
 /// How a server is set up. What answers is a [`Site`], which can be replaced while it runs.
 pub struct Settings {
-    /// Where connections are accepted; at least one.
+    /// Where connections are accepted; nowhere where there are none.
     pub listeners: Vec<Listener>,
     /// Where health, readiness and numbers are shown.
     pub admin: Option<ListenAddress>,
@@ -26,6 +27,8 @@ pub struct Settings {
     pub threads: Option<NonZeroUsize>,
     /// What a client is told about a fault.
     pub fault_pages: FaultPages,
+    /// What is known of the things that the app depends on; whoever looks after them tells it here.
+    pub health: Health,
     /// Whom to tell what happens.
     pub notify: Notify,
 }
@@ -42,6 +45,7 @@ impl Settings {
             log_writer: Box::new(std::io::sink()),
             threads: None,
             fault_pages: FaultPages::Terse,
+            health: Health::default(),
             notify: Arc::new(|_| {}),
         }
     }

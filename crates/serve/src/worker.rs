@@ -17,6 +17,7 @@ use weft_app::trigger::http::HttpLimits;
 use crate::admission::{Admission, Door};
 use crate::files::Folders;
 use crate::handler::Handler;
+use crate::health::Health;
 use crate::ids::Ids;
 use crate::listen::{Accepting, Opened, accept, take_over};
 use crate::observe::{Books, LogSender, Metrics, RouteCounts, RouteTable};
@@ -40,6 +41,7 @@ pub(crate) struct Shared<H> {
     pub(crate) is_ready: AtomicBool,
     /// Connections that were open when their thread ended.
     pub(crate) cut_off: AtomicUsize,
+    pub(crate) health: Health,
     pub(crate) notify: Notify,
 }
 

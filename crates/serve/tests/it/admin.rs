@@ -1,6 +1,7 @@
 //! The listener for whoever runs the server.
 
 use weft_app::trigger::http::ListenAddress;
+use weft_serve::Part;
 
 use crate::serving::{Client, Setup};
 
@@ -8,6 +9,7 @@ use crate::serving::{Client, Setup};
 fn health_readiness_and_numbers_are_shown_apart_from_the_app() {
     let mut setup = Setup::new();
     setup.settings.admin = Some("127.0.0.1:0".parse().unwrap());
+    let health = setup.settings.health.clone();
     let server = setup.start();
     let handle = server.server.as_ref().unwrap();
     let Some(ListenAddress::Tcp(address)) = handle.admin_address() else {
@@ -19,6 +21,23 @@ fn health_readiness_and_numbers_are_shown_apart_from_the_app() {
     handle.set_ready(false);
     assert_eq!(admin.get("/readyz").status, 503);
     assert_eq!(admin.get("/").status, 404);
+    assert_eq!(admin.get("/healthz").status, 200);
+    let part = |name: &str, problem: Option<&str>| Part {
+        kind: "store",
+        name: name.to_owned(),
+        problem: problem.map(str::to_owned),
+    };
+    health.set(vec![part("carts", None), part("far", Some("no answer\nat all"))]);
+    let told = admin.get("/healthz");
+    assert_eq!(told.status, 503);
+    assert_eq!(told.text(), "store carts: works\nstore far: no answer at all\n");
+    let numbers = admin.get("/metrics").text();
+    assert!(
+        numbers.contains("weft_part_up{kind=\"store\",name=\"far\"} 0\n"),
+        "{numbers}"
+    );
+    health.set(vec![part("carts", None)]);
+    assert_eq!(admin.get("/healthz").status, 200);
     for _ in 0..3 {
         assert_eq!(server.status("/"), 200);
     }

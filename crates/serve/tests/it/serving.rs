@@ -267,6 +267,7 @@ impl Setup {
             log_writer: Box::new(std::io::sink()),
             threads: std::num::NonZeroUsize::new(2),
             fault_pages: FaultPages::Terse,
+            health: weft_serve::Health::default(),
             notify: Arc::new(move |notice| told.lock().push(notice)),
         };
         Self {

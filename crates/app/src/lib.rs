@@ -7,6 +7,7 @@
 //! three standard streams, clocks and randomness; the default of [`Limits`] bounds everything a guest spends.
 
 mod app;
+pub mod blob_store;
 pub mod cell;
 mod component;
 pub mod grant;
@@ -15,7 +16,9 @@ pub mod limits;
 pub mod link;
 mod name;
 pub mod quantity;
+pub mod queue;
 pub mod store;
+pub mod subject;
 pub mod trigger;
 
 pub use app::App;
@@ -25,4 +28,4 @@ pub use interruption::{Interruption, UnknownInterruption};
 pub use limits::Limits;
 pub use link::{ImportPattern, LinkRule};
 pub use name::{Name, NameError};
-pub use trigger::{HttpTrigger, Trigger};
+pub use trigger::{HttpTrigger, MessageTrigger, ScheduleTrigger, Trigger};

@@ -42,6 +42,26 @@ pub enum StoreBackend {
         /// How long one call may take.
         timeout: Duration,
     },
+    /// In a table of a PostgreSQL server.
+    Postgres {
+        /// Where the server is, and with which password it is entered.
+        address: StoreAddress,
+        /// The table; none for one that is called by the names of the app and of the store.
+        table: Option<String>,
+        /// How long one call may take.
+        timeout: Duration,
+    },
+    /// In a bucket of a NATS server with JetStream.
+    Nats {
+        /// Where the servers are, and with which password they are entered.
+        address: StoreAddress,
+        /// The bucket; none for one that is called by the names of the app and of the store.
+        bucket: Option<String>,
+        /// Servers of the cluster that have a copy of a bucket that is made.
+        replicas: usize,
+        /// How long one call may take.
+        timeout: Duration,
+    },
 }
 
 impl StoreBackend {
@@ -67,11 +87,13 @@ impl StoreBackend {
             Self::Memory { .. } => "memory",
             Self::Embedded { .. } => "embedded",
             Self::Redis { .. } => "redis",
+            Self::Postgres { .. } => "postgres",
+            Self::Nats { .. } => "nats",
         }
     }
 }
 
-/// Where `--keyvalue NAME=WHERE` puts a store: `memory`, `redis://HOST[:PORT]`, or a folder.
+/// Where `--keyvalue NAME=WHERE` puts a store: `memory`, the address of a server, or a folder.
 impl FromStr for StoreBackend {
     type Err = std::convert::Infallible;
 
@@ -85,6 +107,19 @@ impl FromStr for StoreBackend {
                 prefix: Some(String::new()),
                 timeout: Self::TIMEOUT,
             },
+            address if address.starts_with("postgres://") || address.starts_with("postgresql://") => {
+                Self::Postgres {
+                    address: StoreAddress(address.to_owned()),
+                    table: Some("weft".to_owned()),
+                    timeout: Self::TIMEOUT,
+                }
+            }
+            address if address.starts_with("nats://") || address.starts_with("tls://") => Self::Nats {
+                address: StoreAddress(address.to_owned()),
+                bucket: Some("weft".to_owned()),
+                replicas: 1,
+                timeout: Self::TIMEOUT,
+            },
             folder => Self::embedded(Some(PathBuf::from(folder))),
         })
     }
@@ -96,9 +131,16 @@ pub struct StoreAddress(pub String);
 
 impl fmt::Debug for StoreAddress {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
-        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-        write!(out, "{scheme}://{place}")
+        // There may be several, with commas between.
+        for (index, address) in self.0.split(',').enumerate() {
+            let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+            let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+            // What stands behind the question mark may be a password, too.
+            let place = place.split_once('?').map_or(place, |(place, _)| place);
+            let comma = if index > 0 { "," } else { "" };
+            write!(out, "{comma}{scheme}://{place}")?;
+        }
+        Ok(())
     }
 }
 
@@ -121,6 +163,8 @@ mod tests {
         let read = |text: &str| text.parse::<StoreBackend>().unwrap();
         assert_eq!(read("memory").word(), "memory");
         assert_eq!(read("redis://127.0.0.1").word(), "redis");
+        assert_eq!(read("postgres://127.0.0.1").word(), "postgres");
+        assert_eq!(read("nats://127.0.0.1").word(), "nats");
         assert_eq!(read("./data"), StoreBackend::embedded(Some("./data".into())));
     }
 
@@ -128,5 +172,7 @@ mod tests {
     fn a_password_is_not_shown() {
         let address = StoreAddress("redis://me:secret@db:6379/0".to_owned());
         assert_eq!(format!("{address:?}"), "redis://db:6379/0");
+        let address = StoreAddress("nats://a:b@one:1,nats://token@two?password=c".to_owned());
+        assert_eq!(format!("{address:?}"), "nats://one:1,nats://two");
     }
 }

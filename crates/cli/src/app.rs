@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use weft_app::trigger::http::RouteTarget;
+use weft_app::trigger::schedule::Times;
 use weft_app::{App, Component, HttpTrigger, Trigger};
 use weft_compose::{Entry, Fused, Owner, Plan, Target};
 use weft_manifest::Severity;
@@ -137,7 +138,7 @@ pub(crate) fn ways_in(app: &App, plan: &Plan) -> Vec<String> {
     let serves = plan
         .triggers()
         .iter()
-        .any(|trigger| matches!(trigger, Trigger::Http(_)));
+        .any(|trigger| !matches!(trigger, Trigger::Command { .. }));
     for trigger in plan.triggers() {
         match trigger {
             Trigger::Http(http) => lines.extend(http_lines(app, http)),
@@ -145,6 +146,20 @@ pub(crate) fn ways_in(app: &App, plan: &Plan) -> Vec<String> {
                 lines.push(format!("`weft run` runs component `{component}`"));
             }
             Trigger::Command { .. } => {}
+            Trigger::Messages(messages) => lines.push(format!(
+                "hands messages of `{}` in queue `{}` to component `{}`, {} at a time",
+                messages.subject, messages.queue.name, messages.component, messages.concurrent_max
+            )),
+            Trigger::Schedule(schedule) => lines.push(match &schedule.times {
+                Times::Every(period) => format!(
+                    "runs component `{}` every {}",
+                    schedule.component,
+                    weft_app::quantity::show_duration(*period)
+                ),
+                Times::Cron(cron) => {
+                    format!("runs component `{}` at `{cron}` in UTC", schedule.component)
+                }
+            }),
         }
     }
     lines.extend(crate::cells::lines(app, plan.cells(), plan.entries()));

@@ -5,6 +5,8 @@
 
 mod app;
 mod args;
+mod background;
+mod blob_stores;
 mod cells;
 mod changes;
 mod commands;
@@ -12,10 +14,12 @@ mod component_log;
 mod exit_code;
 mod flags;
 mod functions;
+mod health;
 mod input;
 mod launch;
 mod load;
 mod output;
+mod queues;
 mod report;
 mod running;
 mod services;

@@ -273,8 +273,8 @@ fn manifest_line(flag: &str) -> String {
     let name = name.trim_start_matches('-');
     match name {
         "clock" | "random" | "stdio" | "logging" => format!("{name} = \"{value}\""),
-        // Where the entries are stands under `[store.NAME]`.
-        "keyvalue" => format!(
+        // Where the data is stands under `[store.NAME]` or `[blobstore.NAME]`.
+        "keyvalue" | "blobstore" => format!(
             "{name} = [\"{}\"]",
             value.split(['=', ':']).next().unwrap_or(value)
         ),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use weft_app::trigger::http::{ListenAddress, Reuse};
@@ -16,6 +16,7 @@ use weft_runtime::entry::http::{Background, HttpProgram, ServedPrincipal};
 use weft_runtime::{Concurrency, EngineOptions, Imports, Profile, Program};
 use weft_serve::{Ended, FaultKind, FaultPages, Notice, Server, Settings, Site};
 
+use crate::background::Triggers;
 use crate::changes::Folder;
 use crate::exit_code::Code;
 use crate::flags::CompileArguments;
@@ -49,6 +50,8 @@ pub(crate) struct Serving<'a> {
     pub(crate) served: &'a Path,
     pub(crate) settings: Settings,
     pub(crate) site: Site<Answers>,
+    /// What is done beside answering requests.
+    pub(crate) triggers: Option<Triggers>,
     pub(crate) is_dev: bool,
 }
 
@@ -238,8 +241,10 @@ pub(crate) fn serve(
         served,
         mut settings,
         site,
+        triggers,
         is_dev,
     } = serving;
+    let grace = settings.limits.grace;
     settings.log_writer = Box::new(io::stdout());
     settings.notify = teller(*output);
     if is_dev {
@@ -259,6 +264,11 @@ pub(crate) fn serve(
         None
     });
     let mut site_now = site.clone();
+    // First: a request may publish what one of them takes.
+    let working = match triggers {
+        Some(triggers) => triggers.start()?,
+        None => None,
+    };
     let server = Server::start(settings, site)
         .map_err(|error| Report::failed(format!("cannot serve `{name}`")).caused_by(error))?;
     for (address, encrypted) in server.addresses().iter().zip(encrypted) {
@@ -266,6 +276,9 @@ pub(crate) fn serve(
     }
     if let Some(address) = server.admin_address() {
         output.note(&format!("health and numbers on {}", url(address, false)));
+    }
+    if server.addresses().is_empty() {
+        output.note(&format!("`{name}` is at work"));
     }
     loop {
         let is_wanted = match wishes.recv_timeout(SWEEP) {
@@ -300,16 +313,22 @@ pub(crate) fn serve(
             }
         }
     }
-    output.note("draining: requests in flight may finish, nothing more is accepted");
-    match server.drain() {
-        Ended::Drained => Ok(Code::DONE),
-        Ended::CutOff(count) => {
-            output.warn(&format!(
-                "the time to drain was over: {count} connections were cut off"
-            ));
-            Ok(Code::DONE)
-        }
+    output.note("draining: what is in flight may finish, nothing more is accepted");
+    let until = Instant::now() + grace;
+    if let Some(working) = &working {
+        working.begin_end();
     }
+    if let Ended::CutOff(count) = server.drain() {
+        output.warn(&format!(
+            "the time to drain was over: {count} connections were cut off"
+        ));
+    }
+    let left = until.saturating_duration_since(Instant::now());
+    if working.is_some_and(|working| !working.end(left)) {
+        output
+            .warn("the time to drain was over: what triggers had begun was cut off, and messages come again");
+    }
+    Ok(Code::DONE)
 }
 
 /// Lets the allocator give back to the system what was freed a while ago. It does so only when somebody asks it for

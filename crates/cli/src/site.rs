@@ -1,21 +1,25 @@
 //! Serving an app: its components behind the routes of its manifest, and another version of them when it changes.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use weft_app::trigger::http::{HttpTrigger, RouteTarget};
-use weft_app::{App, Component, Limits, Trigger};
+use weft_app::{App, Component, Limits, MessageTrigger, ScheduleTrigger, Trigger};
 use weft_compose::{Entry, EntryKind, Fused};
 use weft_inspect::kind::Kind;
 use weft_node::{Answer, Answers, Assembled, Opened};
+use weft_runtime::entry::handler::HandlerProgram;
 use weft_runtime::entry::http::{Background, HttpProgram, Serving};
 use weft_runtime::{Cells, Imports, Stop};
 use weft_serve::{Settings as FrontSettings, Site};
 
 use crate::app;
+use crate::background::{Current, Entered, Triggers};
 use crate::cells::{self, With};
 use crate::changes;
 use crate::exit_code::Code;
 use crate::flags::CompileArguments;
+use crate::health::Looking;
 use crate::input::Input;
 use crate::output::Output;
 use crate::report::Report;
@@ -28,6 +32,8 @@ use crate::watch::Watch;
 struct Kept {
     cells: Cells,
     services: HostServices,
+    /// What triggers enter.
+    current: Current,
 }
 
 /// Everything that decides how an app is served, beside its manifest.
@@ -44,17 +50,37 @@ pub(crate) struct AppServer<'a> {
     pub(crate) output: &'a Output,
 }
 
-/// The trigger by which an app answers requests, if it does.
-pub(crate) fn trigger(assembled: &Assembled) -> Option<&HttpTrigger> {
-    assembled
-        .planned
-        .plan
-        .triggers()
-        .iter()
-        .find_map(|trigger| match trigger {
-            Trigger::Http(http) => Some(&**http),
-            Trigger::Command { .. } => None,
-        })
+/// What makes an app run that goes on until a signal ends it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Goings {
+    /// Requests; none, at no address, where the app answers none.
+    http: HttpTrigger,
+    messages: Vec<MessageTrigger>,
+    schedules: Vec<ScheduleTrigger>,
+}
+
+/// What makes an app run, if it is one that goes on.
+pub(crate) fn goings(assembled: &Assembled) -> Option<Goings> {
+    let mut http = None;
+    let (mut messages, mut schedules) = (Vec::new(), Vec::new());
+    for trigger in assembled.planned.plan.triggers() {
+        match trigger {
+            Trigger::Http(trigger) => http = Some((**trigger).clone()),
+            Trigger::Messages(trigger) => messages.push((**trigger).clone()),
+            Trigger::Schedule(trigger) => schedules.push((**trigger).clone()),
+            Trigger::Command { .. } => {}
+        }
+    }
+    let is_one = http.is_some() || !messages.is_empty() || !schedules.is_empty();
+    let nowhere = || HttpTrigger {
+        listeners: Vec::new(),
+        ..HttpTrigger::default()
+    };
+    is_one.then(|| Goings {
+        http: http.unwrap_or_else(nowhere),
+        messages,
+        schedules,
+    })
 }
 
 impl AppServer<'_> {
@@ -63,8 +89,9 @@ impl AppServer<'_> {
         &self,
         opened: &Opened,
         assembled: &Assembled,
-        http: &HttpTrigger,
+        goings: &Goings,
     ) -> Result<Code, Report> {
+        let http = &goings.http;
         let watch = Watch::start(Stop::new(), *self.output)?;
         let background = background()?;
         let loader = Loader {
@@ -80,37 +107,65 @@ impl AppServer<'_> {
         let mut kept = Kept {
             cells: Cells::default(),
             services: HostServices::of_server(opened.app().name.as_str(), self.settings)?,
+            current: Current::default(),
         };
+        // Before components are granted what they may do: they may reply to whoever waits in one of these.
+        let triggers = self.triggers(goings, &kept)?;
         let site = site(opened.app(), assembled, http, &loader, &background, &mut kept)?;
+        let mut settings = FrontSettings::new(http);
+        if http.listeners.is_empty() {
+            settings.threads = Some(NonZeroUsize::MIN);
+        }
+        let _looking = match &settings.admin {
+            Some(_) => Some(Looking::start(kept.services.clone(), settings.health.clone())?),
+            None => None,
+        };
         let serving = serving::Serving {
             name: opened.app().name.as_str(),
             served: self.path,
-            settings: FrontSettings::new(http),
+            settings,
             site,
+            triggers: Some(triggers),
             is_dev: self.is_dev,
         };
         let changes = self.watches.then(|| changes::Folder::of(self.path));
         let services = kept.services.clone();
         let ended = serving::serve(serving, self.settings, &watch, self.output, changes, || {
-            self.reload(http, &loader, &background, &mut kept)
+            self.reload(goings, &loader, &background, &mut kept)
         });
         services.flush();
         ended
     }
 
+    /// What is done beside answering requests.
+    fn triggers(&self, goings: &Goings, kept: &Kept) -> Result<Triggers, Report> {
+        let messages = goings.messages.iter().map(|trigger| {
+            let queue = kept.services.queue(&trigger.queue)?;
+            Ok((trigger.clone(), queue))
+        });
+        Ok(Triggers {
+            messages: messages.collect::<Result<_, Report>>()?,
+            schedules: goings.schedules.clone(),
+            current: kept.current.clone(),
+            output: *self.output,
+        })
+    }
+
     /// Puts the app together once more, and what answers with it.
     fn reload(
         &self,
-        http: &HttpTrigger,
+        goings: &Goings,
         loader: &Loader,
         background: &Background,
         kept: &mut Kept,
     ) -> Result<Site<Answers>, Report> {
+        let http = &goings.http;
         loader.refuse_without_cache()?;
         let opened = app::open(self.path, self.output)?;
         let assembled = app::assemble(&opened, self.output)?;
-        let next =
-            trigger(&assembled).ok_or_else(|| Report::failed("the app answers no requests any more"))?;
+        let goes_on = self::goings(&assembled);
+        let all = goes_on.ok_or_else(|| Report::failed("nothing makes the app go on any more"))?;
+        let next = &all.http;
         if (&next.listeners, &next.admin, &next.limits, next.access_log)
             != (&http.listeners, &http.admin, &http.limits, http.access_log)
         {
@@ -119,7 +174,13 @@ impl AppServer<'_> {
                     .hint("start the app anew for that; routes and components change while it runs"),
             );
         }
-        for (entry, fused) in handlers(&assembled) {
+        if (&all.messages, &all.schedules) != (&goings.messages, &goings.schedules) {
+            return Err(
+                Report::failed("messages and schedules of a running app cannot be changed")
+                    .hint("start the app anew for that; components change while it runs"),
+            );
+        }
+        for (entry, fused) in entered(&assembled) {
             let entered = opened.app().components.get(entry.component);
             loader
                 .interrupting(entered.and_then(|component| component.interruption))
@@ -135,11 +196,11 @@ impl AppServer<'_> {
     }
 }
 
-/// The ways into an app by which it is handed requests, and the component that each became.
-fn handlers(assembled: &Assembled) -> impl Iterator<Item = (&Entry, &Fused)> {
+/// The ways into an app that goes on, and the component that each became.
+fn entered(assembled: &Assembled) -> impl Iterator<Item = (&Entry, &Fused)> {
     assembled
         .entries()
-        .filter(|(entry, _)| matches!(entry.kind, EntryKind::Http(_)))
+        .filter(|(entry, _)| !matches!(entry.kind, EntryKind::Command | EntryKind::Cell))
 }
 
 /// What answers, for each route.
@@ -163,7 +224,8 @@ fn site(
     };
     let cells = cells::link(app, assembled, &mut load, Some(&kept.cells), with)?;
     let mut programs: Vec<(&Component, HttpProgram)> = Vec::new();
-    for (entry, fused) in handlers(assembled) {
+    let mut by_itself = Entered::default();
+    for (entry, fused) in entered(assembled) {
         let Some(component) = app.components.get(entry.component) else {
             continue;
         };
@@ -194,10 +256,23 @@ fn site(
             heap_bytes_max: assembled.planned.plan.heap_bytes_max(entry),
             reuse: component.reuse,
         };
-        let program = HttpProgram::new(&program, serving, background.clone()).map_err(|error| {
-            Report::failed(format!("component `{}` cannot be served", component.name)).caused_by(error)
-        })?;
-        programs.push((component, program));
+        let failed = || Report::failed(format!("component `{}` cannot be served", component.name));
+        match entry.kind {
+            EntryKind::Messages => {
+                let program = HandlerProgram::new(&program, serving);
+                let program = program.map_err(|error| failed().caused_by(error))?;
+                by_itself.messages.insert(component.name.clone(), program);
+            }
+            EntryKind::Schedule => {
+                by_itself
+                    .schedules
+                    .insert(component.name.clone(), (program, serving));
+            }
+            _ => {
+                let program = HttpProgram::new(&program, serving, background.clone());
+                programs.push((component, program.map_err(|error| failed().caused_by(error))?));
+            }
+        }
     }
     let answer = |target: &RouteTarget| match target {
         RouteTarget::Files(_) => Ok(Answer::Files),
@@ -214,6 +289,7 @@ fn site(
     let answers = http.routes.iter().map(|route| answer(&route.target));
     let answers = answers.collect::<Result<_, _>>()?;
     kept.cells = cells.clone();
+    kept.current.set(by_itself);
     Ok(Site {
         handler: Answers::new(answers).calling(cells),
         routes: http.routes.clone(),

@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use weft_app::store::{Durability, Store, StoreBackend};
 use weft_stores::keyvalue;
 use weft_stores::keyvalue::memory::Memory;
+use weft_stores::keyvalue::nats::{self, Nats};
+use weft_stores::keyvalue::postgres::{self, Postgres};
 use weft_stores::keyvalue::redis::{self, Redis};
 use weft_stores::keyvalue::sqlite::{self, Sqlite};
 
@@ -63,16 +65,55 @@ impl Stores {
                 };
                 Arc::new(Redis::new(&address.0, options).map_err(|error| cannot_open(store, error))?)
             }
+            StoreBackend::Postgres {
+                address,
+                table,
+                timeout,
+            } => {
+                let options = postgres::Options {
+                    table: table.clone().unwrap_or_else(|| self.one_word(store)),
+                    timeout: *timeout,
+                };
+                Arc::new(Postgres::new(&address.0, options).map_err(|error| cannot_open(store, error))?)
+            }
+            StoreBackend::Nats {
+                address,
+                bucket,
+                replicas,
+                timeout,
+            } => {
+                let options = nats::Options {
+                    bucket: bucket.clone().unwrap_or_else(|| self.one_word(store)),
+                    replicas: *replicas,
+                    timeout: *timeout,
+                    ..nats::Options::default()
+                };
+                Arc::new(Nats::new(&address.0, options).map_err(|error| cannot_open(store, error))?)
+            }
         };
         opened.insert(store.clone(), Arc::clone(&open));
         Ok(open)
+    }
+
+    /// A name for a store where names have no colons and dots: those of the app and of the store. Two hyphens are in
+    /// neither.
+    fn one_word(&self, store: &Store) -> String {
+        format!("{}--{}", self.0.app, store.name)
+    }
+
+    /// Those that were opened, by name.
+    pub(crate) fn opened(&self) -> Vec<(String, Arc<dyn keyvalue::Store>)> {
+        let opened = self.0.opened.lock();
+        let named =
+            |(store, open): (&Store, &Arc<dyn keyvalue::Store>)| (store.name.to_string(), Arc::clone(open));
+        opened.iter().map(named).collect()
     }
 
     /// An embedded store, for those who do more with it than guests can.
     pub(crate) fn embedded(&self, store: &Store) -> Result<Sqlite, Report> {
         let StoreBackend::Embedded {
             folder,
-            durability,
+            durability: survives,
             bytes_max,
         } = &store.backend
         else {
@@ -80,10 +121,7 @@ impl Stores {
             return Err(Report::usage(message));
         };
         let options = sqlite::Options {
-            durability: match durability {
-                Durability::Sync => keyvalue::Durability::Sync,
-                Durability::Fast => keyvalue::Durability::Fast,
-            },
+            durability: durability(*survives),
             bytes_max: *bytes_max,
             ..sqlite::Options::default()
         };
@@ -101,6 +139,14 @@ impl Stores {
                 .hint("set `WEFT_DATA_DIR`, or give the store a `path`")
         })?;
         Ok(apps.join(&self.0.app).join("stores").join(store.name.as_str()))
+    }
+}
+
+/// The same word, as those who keep data have it.
+pub(crate) fn durability(durability: Durability) -> keyvalue::Durability {
+    match durability {
+        Durability::Sync => keyvalue::Durability::Sync,
+        Durability::Fast => keyvalue::Durability::Fast,
     }
 }
 

@@ -60,6 +60,10 @@ pub enum EntryKind {
     Command,
     /// It is handed requests.
     Http(Handler),
+    /// It is handed messages.
+    Messages,
+    /// Its `wasi:cli/run` is called by the clock.
+    Schedule,
     /// Other cells call it.
     Cell,
 }
@@ -101,6 +105,8 @@ impl fmt::Display for EntryKind {
         out.write_str(match self {
             Self::Command => "command",
             Self::Http(_) => "http",
+            Self::Messages => "message",
+            Self::Schedule => "schedule",
             Self::Cell => "cell",
         })
     }
@@ -112,6 +118,17 @@ pub(crate) struct Found {
     /// The triggers, with everything in them that the manifest leaves to be found.
     pub(crate) triggers: Vec<Trigger>,
     pub(crate) doors: Vec<Door>,
+}
+
+impl Found {
+    /// Adds a door, if it is not there already.
+    fn enter(&mut self, door: Result<Door, Box<Problem>>, problems: &mut Vec<Problem>) {
+        match door {
+            Ok(door) if self.doors.iter().any(|known| is_same(known, &door)) => {}
+            Ok(door) => self.doors.push(door),
+            Err(problem) => problems.push(*problem),
+        }
+    }
 }
 
 /// A component that is entered.
@@ -146,6 +163,17 @@ pub(crate) fn find(context: &Context<'_>, problems: &mut Vec<Problem>) -> Found 
                 let http = answered(context, index, http, &mut found.doors, problems);
                 found.triggers.push(Trigger::Http(Box::new(http)));
                 continue;
+            }
+            Trigger::Messages(messages) => {
+                let door = message_door(context, index, &messages.component);
+                found.enter(door, problems);
+            }
+            Trigger::Schedule(schedule) => {
+                let door = command(context, index, &schedule.component).map(|door| Door {
+                    kind: EntryKind::Schedule,
+                    ..door
+                });
+                found.enter(door, problems);
             }
         }
         found.triggers.push(trigger.clone());
@@ -226,6 +254,34 @@ fn command(context: &Context<'_>, trigger: usize, name: &Name) -> Result<Door, B
         }));
     }
     Ok(door)
+}
+
+fn message_door(context: &Context<'_>, trigger: usize, name: &Name) -> Result<Door, Box<Problem>> {
+    let problem = |reason| Box::new(Problem::new(Subject::Trigger(trigger), reason));
+    let component = context.index(name).ok_or_else(|| {
+        problem(Reason::UnknownTriggered {
+            component: name.clone(),
+        })
+    })?;
+    let mut other = None;
+    for export in exports(context, component) {
+        match host::takes_messages(export) {
+            Ok(false) => {}
+            Err(()) => other = Some(export.to_owned()),
+            Ok(true) => {
+                return Ok(Door {
+                    component,
+                    kind: EntryKind::Messages,
+                    exports: vec![export.to_owned()],
+                });
+            }
+        }
+    }
+    let component = name.clone();
+    Err(problem(match other {
+        Some(export) => Reason::MessageVersion { component, export },
+        None => Reason::TakesNoMessages { component },
+    }))
 }
 
 /// Who answers, with the one component that does where the manifest names nobody.

@@ -126,7 +126,14 @@ fn entered(plan: &Plan, component: usize) -> Vec<String> {
             Trigger::Command { component, .. } if component == name => {
                 lines.push("the command line".to_owned());
             }
-            Trigger::Command { .. } => {}
+            Trigger::Messages(messages) if messages.component == *name => lines.push(format!(
+                "messages of `{}` in queue {} (trigger `{}`)",
+                messages.subject, messages.queue.name, messages.name
+            )),
+            Trigger::Schedule(schedule) if schedule.component == *name => {
+                lines.push(format!("the clock (trigger `{}`)", schedule.name));
+            }
+            Trigger::Command { .. } | Trigger::Messages(_) | Trigger::Schedule(_) => {}
             Trigger::Http(http) => {
                 let routes = http
                     .routes

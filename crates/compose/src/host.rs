@@ -69,6 +69,26 @@ pub(crate) fn handling(export: &str) -> Handling {
     }
 }
 
+/// What the host hands messages to.
+const TAKES_MESSAGES: &[&str] = &[
+    "wasi:messaging/incoming-handler@0.2.0-draft",
+    "wasmcloud:messaging/handler@0.2.0",
+];
+
+/// Whether the host hands messages to an export of this name; an error where it would to another version.
+pub(crate) fn takes_messages(export: &str) -> Result<bool, ()> {
+    if TAKES_MESSAGES.contains(&export) {
+        return Ok(true);
+    }
+    let path = split_version(export).0;
+    let mut known = TAKES_MESSAGES.iter().map(|known| split_version(known).0);
+    if known.any(|known| known == path) {
+        Err(())
+    } else {
+        Ok(false)
+    }
+}
+
 /// Versions of an interface that the host offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Versions {
@@ -121,6 +141,8 @@ const RANDOM: Need = Need::Grant(GrantKind::Random);
 const STDIO: Need = Need::Grant(GrantKind::Stdio);
 const CONFIG: Need = Need::Grant(GrantKind::Config);
 const KEYVALUE: Need = Need::Grant(GrantKind::KeyValue);
+const BLOBSTORE: Need = Need::Grant(GrantKind::BlobStore);
+const MESSAGING: Need = Need::Grant(GrantKind::Messaging);
 const LOGGING: Need = Need::Grant(GrantKind::Logging);
 
 const CONFIG_DRAFTS: Versions = Versions::Drafts(
@@ -129,10 +151,16 @@ const CONFIG_DRAFTS: Versions = Versions::Drafts(
 );
 const KEYVALUE_DRAFTS: Versions =
     Versions::Drafts(&["0.2.0-draft", "0.2.0-draft2"], "0.2.0-draft and 0.2.0-draft2");
+const BLOBSTORE_DRAFTS: Versions = Versions::Drafts(&["0.2.0-draft"], "0.2.0-draft");
+const MESSAGING_DRAFTS: Versions = Versions::Drafts(&["0.2.0-draft"], "0.2.0-draft");
+const WASMCLOUD_MESSAGING: Versions = Versions::Drafts(&["0.2.0"], "0.2.0");
 const LOGGING_DRAFTS: Versions = Versions::DraftsOrNone(&["0.1.0-draft"], "0.1.0-draft and none");
 
 /// Every interface that the host offers.
 const OFFERED: &[(&str, Versions, Need)] = &[
+    ("wasi:blobstore/blobstore", BLOBSTORE_DRAFTS, BLOBSTORE),
+    ("wasi:blobstore/container", BLOBSTORE_DRAFTS, Need::Nothing),
+    ("wasi:blobstore/types", BLOBSTORE_DRAFTS, Need::Nothing),
     ("wasi:cli/environment", Versions::Both, ENVIRONMENT),
     ("wasi:cli/exit", Versions::Both, Need::Nothing),
     ("wasi:cli/stdin", Versions::Both, STDIO),
@@ -162,6 +190,9 @@ const OFFERED: &[(&str, Versions, Need)] = &[
     ("wasi:keyvalue/batch", KEYVALUE_DRAFTS, KEYVALUE),
     ("wasi:keyvalue/store", KEYVALUE_DRAFTS, KEYVALUE),
     ("wasi:logging/logging", LOGGING_DRAFTS, LOGGING),
+    ("wasi:messaging/producer", MESSAGING_DRAFTS, MESSAGING),
+    ("wasi:messaging/request-reply", MESSAGING_DRAFTS, MESSAGING),
+    ("wasi:messaging/types", MESSAGING_DRAFTS, Need::Nothing),
     ("wasi:random/insecure", Versions::Both, RANDOM),
     ("wasi:random/insecure-seed", Versions::Both, RANDOM),
     ("wasi:random/random", Versions::Both, RANDOM),
@@ -174,6 +205,8 @@ const OFFERED: &[(&str, Versions, Need)] = &[
     ("wasi:sockets/types", Versions::P3, NETWORK),
     ("wasi:sockets/udp", Versions::P2, Need::Nothing),
     ("wasi:sockets/udp-create-socket", Versions::P2, NETWORK),
+    ("wasmcloud:messaging/consumer", WASMCLOUD_MESSAGING, MESSAGING),
+    ("wasmcloud:messaging/types", WASMCLOUD_MESSAGING, Need::Nothing),
 ];
 
 /// Whether the host offers an interface of this name.
@@ -203,6 +236,8 @@ pub(crate) fn grant_line(kind: GrantKind) -> &'static str {
         GrantKind::Stdio => "stdio = \"all\"",
         GrantKind::Config => "config = { key = \"value\" }",
         GrantKind::KeyValue => "keyvalue = [\"STORE\"]",
+        GrantKind::BlobStore => "blobstore = [\"STORE\"]",
+        GrantKind::Messaging => "messaging = [\"QUEUE\"]",
         GrantKind::Logging => "logging = \"info\"",
     }
 }
@@ -219,6 +254,8 @@ pub(crate) fn describe(kind: GrantKind) -> &'static str {
         GrantKind::Stdio => "standard streams",
         GrantKind::Config => "configuration",
         GrantKind::KeyValue => "keys and values",
+        GrantKind::BlobStore => "objects",
+        GrantKind::Messaging => "messages",
         GrantKind::Logging => "logging",
     }
 }
@@ -235,6 +272,8 @@ pub(crate) fn same_grants(kind: GrantKind, one: &weft_app::Grants, other: &weft_
         GrantKind::Stdio => one.stdio == other.stdio,
         GrantKind::Config => one.config == other.config,
         GrantKind::KeyValue => one.keyvalue == other.keyvalue,
+        GrantKind::BlobStore => one.blobstore == other.blobstore,
+        GrantKind::Messaging => one.messaging == other.messaging,
         GrantKind::Logging => one.logging == other.logging,
     }
 }
@@ -258,6 +297,8 @@ mod tests {
                 Authority::Random => GrantKind::Random,
                 Authority::Stdio | Authority::Terminal => GrantKind::Stdio,
                 Authority::KeyValue => GrantKind::KeyValue,
+                Authority::BlobStore => GrantKind::BlobStore,
+                Authority::Messaging => GrantKind::Messaging,
                 Authority::Logging => GrantKind::Logging,
                 Authority::Service => GrantKind::Config,
                 Authority::Harmless => {

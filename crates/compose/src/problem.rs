@@ -341,6 +341,24 @@ pub enum Reason {
         /// What it exports.
         export: String,
     },
+    /// A trigger hands messages to a component that takes none.
+    #[error(
+        "component `{component}` takes no messages: it exports neither `wasi:messaging/incoming-handler@0.2.0-draft` nor `wasmcloud:messaging/handler@0.2.0`"
+    )]
+    TakesNoMessages {
+        /// The component.
+        component: Name,
+    },
+    /// A component takes messages in a version that is not entered.
+    #[error(
+        "component `{component}` exports `{export}`; messages are handed to `wasi:messaging/incoming-handler@0.2.0-draft` and `wasmcloud:messaging/handler@0.2.0`"
+    )]
+    MessageVersion {
+        /// The component.
+        component: Name,
+        /// What it exports.
+        export: String,
+    },
     /// A component cannot answer several requests at the same time.
     #[error(
         "component `{component}` exports `{export}`, and an instance of WASI 0.2 answers one request at a time, not {concurrent}"

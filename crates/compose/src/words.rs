@@ -2,7 +2,7 @@
 
 use weft_app::Grants;
 use weft_app::grant::{
-    Access, ClockGrant, ConfigValue, GrantKind, LoggingGrant, Origin, RandomGrant, StdioGrant,
+    Access, ClockGrant, ConfigValue, DataAccess, GrantKind, LoggingGrant, Origin, RandomGrant, StdioGrant,
 };
 
 /// Everything that is granted of one kind, each as a short text. Values of variables and of configuration are
@@ -13,6 +13,8 @@ pub(crate) fn granted(kind: GrantKind, grants: &Grants) -> Vec<String> {
         GrantKind::Environment => names(&grants.environment.variables),
         GrantKind::Config => grants.config.values.iter().map(config).collect(),
         GrantKind::KeyValue => grants.keyvalue.buckets.iter().map(bucket).collect(),
+        GrantKind::BlobStore => grants.blobstore.containers.iter().map(container).collect(),
+        GrantKind::Messaging => grants.messaging.clients.iter().map(client).collect(),
         GrantKind::Logging => logging(grants.logging),
         GrantKind::Network => network(grants),
         GrantKind::Http => grants.http.origins.iter().map(origin).collect(),
@@ -52,17 +54,36 @@ fn directory(grant: &weft_app::grant::DirectoryGrant) -> String {
 }
 
 fn bucket(grant: &weft_app::grant::BucketGrant) -> String {
-    let access: Vec<&str> = grant.access.words().collect();
-    let mut text = format!(
-        "{} in store {} ({}",
+    let part = part(grant.access, "keys", &grant.prefix);
+    format!("{} in store {} ({part})", grant.name, grant.store.name)
+}
+
+fn container(grant: &weft_app::grant::ContainerGrant) -> String {
+    let part = part(grant.access, "names", &grant.prefix);
+    format!("{} in blob store {} ({part})", grant.name, grant.store.name)
+}
+
+fn client(grant: &weft_app::grant::ClientGrant) -> String {
+    let of = |what: &str, patterns: &[weft_app::subject::Pattern]| {
+        let all: Vec<&str> = patterns.iter().map(weft_app::subject::Pattern::as_str).collect();
+        (!all.is_empty()).then(|| format!("{what} {}", all.join(" ")))
+    };
+    let parts = [of("publish", &grant.publish), of("request", &grant.request)];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!(
+        "{} in queue {} ({})",
         grant.name,
-        grant.store.name,
-        access.join(", ")
-    );
-    if !grant.prefix.is_empty() {
-        text.push_str(&format!(", keys below {}", grant.prefix));
+        grant.queue.name,
+        parts.join(", ")
+    )
+}
+
+/// Which part of a store is granted.
+fn part(access: DataAccess, what: &str, prefix: &str) -> String {
+    let mut text = access.words().collect::<Vec<_>>().join(", ");
+    if !prefix.is_empty() {
+        text.push_str(&format!(", {what} below {prefix}"));
     }
-    text.push(')');
     text
 }
 

@@ -30,6 +30,10 @@ pub enum Authority {
     Terminal,
     /// Keys with values that outlive the program.
     KeyValue,
+    /// Objects that outlive the program.
+    BlobStore,
+    /// Messages to other programs.
+    Messaging,
     /// Lines for the log of the host.
     Logging,
     /// No power by itself: ending the program, streams, polling, the types of HTTP.
@@ -53,6 +57,8 @@ impl Authority {
             Self::Stdio => "stdio",
             Self::Terminal => "terminal",
             Self::KeyValue => "keyvalue",
+            Self::BlobStore => "blobstore",
+            Self::Messaging => "messaging",
             Self::Logging => "logging",
             Self::Harmless => "harmless",
             Self::Service => "service",
@@ -88,6 +94,8 @@ impl fmt::Display for Authority {
             Self::Stdio => "standard streams",
             Self::Terminal => "terminal",
             Self::KeyValue => "keys and values",
+            Self::BlobStore => "objects in containers",
+            Self::Messaging => "messages",
             Self::Logging => "logging",
             Self::Harmless => "handles without power",
             Self::Service => "services",
@@ -128,6 +136,7 @@ const ORIGIN: &[&str] = &["--http ORIGIN"];
 const CLOCK: &[&str] = &["--clock CLOCK"];
 const RANDOM: &[&str] = &["--random RANDOM"];
 const BUCKET: &[&str] = &["--keyvalue NAME[:ro]=WHERE"];
+const CONTAINER: &[&str] = &["--blobstore NAME[:ro]=WHERE"];
 const LEVEL: &[&str] = &["--logging LEVEL"];
 const STDIO: &[&str] = &["--stdio STREAMS"];
 
@@ -152,6 +161,12 @@ pub(crate) fn of_interface(name: &str) -> Need {
         ("wasi:http", "types") | ("wasi:io", "error" | "poll" | "streams") => Need(Authority::Harmless, &[]),
         ("wasi:clocks", _) => Need(Authority::Clocks, CLOCK),
         ("wasi:keyvalue", "store" | "atomics" | "batch") => Need(Authority::KeyValue, BUCKET),
+        ("wasi:blobstore", "blobstore") => Need(Authority::BlobStore, CONTAINER),
+        ("wasi:blobstore", "container" | "types") => Need(Authority::Harmless, &[]),
+        ("wasi:messaging", "producer" | "request-reply") | ("wasmcloud:messaging", "consumer") => {
+            Need(Authority::Messaging, &[])
+        }
+        ("wasi:messaging" | "wasmcloud:messaging", "types") => Need(Authority::Harmless, &[]),
         ("wasi:logging", "logging") => Need(Authority::Logging, LEVEL),
         ("wasi:random", _) => Need(Authority::Random, RANDOM),
         _ => Need(Authority::Service, &[]),

@@ -264,7 +264,7 @@ impl Positions {
         let http = KeyPath::of(["trigger", "http"]);
         let named = match trigger {
             Trigger::Http(trigger) => trigger.routes.get(route).map(|route| route.name.as_str()),
-            Trigger::Command { .. } => None,
+            Trigger::Command { .. } | Trigger::Messages(_) | Trigger::Schedule(_) => None,
         };
         let declared = named.and_then(|name| self.of(&http.clone().key("route").key(name)));
         declared
@@ -286,6 +286,12 @@ impl Positions {
         match trigger {
             Trigger::Command { .. } => self.of(&KeyPath::of(["trigger", "command"])),
             Trigger::Http(_) => self.of(&KeyPath::of(["trigger", "http"])),
+            Trigger::Messages(messages) => {
+                self.of(&KeyPath::of(["trigger", "message", messages.name.as_str()]))
+            }
+            Trigger::Schedule(schedule) => {
+                self.of(&KeyPath::of(["trigger", "schedule", schedule.name.as_str()]))
+            }
         }
     }
 

@@ -1,5 +1,9 @@
 //! Host services: the interfaces that Weft itself implements for guests, one folder each.
 
+pub mod blobstore;
 pub mod http_client;
 pub mod keyvalue;
 pub mod logging;
+pub mod messaging;
+mod rate;
+mod refusal;

@@ -58,7 +58,7 @@ const TABLE: &[Allowed] = &[
     },
     Allowed {
         package: "weft-stores",
-        ours: &[],
+        ours: &["weft-app"],
         webassembly: &[],
     },
     Allowed {

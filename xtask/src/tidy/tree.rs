@@ -14,6 +14,9 @@ const MADE_PATHS: &[&str] = &["fuzz/artifacts", "fuzz/coverage"];
 /// Folders whose text others wrote; rules about wording are not for them.
 const VENDORED: &[&str] = &["crates/runtime/tests/conformance/component-model/"];
 
+/// The folder for interfaces that others wrote, wherever it is.
+const VENDORED_WIT: &str = "/wit/deps/";
+
 /// Every file that people wrote, in the order of their paths.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
@@ -87,6 +90,7 @@ impl Tree {
     pub(super) fn own_files(&self) -> impl Iterator<Item = &File> {
         self.files()
             .filter(|file| !VENDORED.iter().any(|folder| file.path.starts_with(folder)))
+            .filter(|file| !file.path.contains(VENDORED_WIT))
     }
 
     /// Whether there is a file or folder of this path.

@@ -83,5 +83,7 @@ mod tests {
     fn text_of_others_is_theirs() {
         let path = "crates/runtime/tests/conformance/component-model/x.wast";
         assert!(check(&Tree::of(&[(path, &format!(";; {LATER}"))])).is_empty());
+        let path = "guests/blobstore/wit/deps/blobstore/package.wit";
+        assert!(check(&Tree::of(&[(path, &format!("/// {LATER}: seconds"))])).is_empty());
     }
 }

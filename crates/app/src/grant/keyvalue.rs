@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use super::ParseError;
+use super::{DataAccess, ParseError};
 use crate::Name;
 use crate::store::{Store, StoreBackend};
 
@@ -22,46 +22,13 @@ pub struct BucketGrant {
     /// Where its entries are.
     pub store: Store,
     /// What may be done with them.
-    pub access: BucketAccess,
+    pub access: DataAccess,
     /// What stands before every key of the component in the store, without its knowing.
     pub prefix: String,
     /// Bytes of the largest value that it may write, where that is less than any store takes.
     pub value_bytes_max: Option<u64>,
     /// Calls that it may make in a second, on average.
     pub calls_per_second_max: Option<NonZeroU32>,
-}
-
-/// What a component may do with the entries of a bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BucketAccess {
-    /// See values, and whether keys are there.
-    pub read: bool,
-    /// Set and remove entries.
-    pub write: bool,
-    /// See which keys there are.
-    pub list: bool,
-}
-
-impl BucketAccess {
-    /// Everything.
-    pub const ALL: Self = Self {
-        read: true,
-        write: true,
-        list: true,
-    };
-    /// See everything and change nothing.
-    pub const READ_ONLY: Self = Self {
-        read: true,
-        write: false,
-        list: true,
-    };
-
-    /// The words for it.
-    pub fn words(self) -> impl Iterator<Item = &'static str> {
-        [(self.read, "read"), (self.write, "write"), (self.list, "list")]
-            .into_iter()
-            .filter_map(|(is_granted, word)| is_granted.then_some(word))
-    }
 }
 
 impl BucketGrant {
@@ -71,7 +38,7 @@ impl BucketGrant {
         Self {
             name: name.to_owned(),
             store,
-            access: BucketAccess::ALL,
+            access: DataAccess::ALL,
             prefix: String::new(),
             value_bytes_max: None,
             calls_per_second_max: None,
@@ -87,13 +54,13 @@ impl FromStr for BucketGrant {
         let expected = || {
             ParseError::new(
                 text,
-                "`NAME[:ro]=WHERE`, where it is a folder, `memory` or `redis://HOST`",
+                "`NAME[:ro]=WHERE`, where it is a folder, `memory`, or the address of a server such as `redis://HOST`",
             )
         };
         let (name, place) = text.split_once('=').ok_or_else(expected)?;
         let (name, access) = match name.strip_suffix(":ro") {
-            Some(name) => (name, BucketAccess::READ_ONLY),
-            None => (name, BucketAccess::ALL),
+            Some(name) => (name, DataAccess::READ_ONLY),
+            None => (name, DataAccess::ALL),
         };
         let store: Name = name.parse().map_err(|_| expected())?;
         if place.is_empty() {
@@ -116,7 +83,7 @@ mod tests {
     fn a_flag_names_a_bucket_and_where_it_is() {
         let grant: BucketGrant = "default=./data".parse().unwrap();
         assert_eq!(grant.name, "default");
-        assert_eq!(grant.access, BucketAccess::ALL);
+        assert_eq!(grant.access, DataAccess::ALL);
         let grant: BucketGrant = "default:ro=memory".parse().unwrap();
         assert_eq!(grant.access.words().collect::<Vec<_>>(), ["read", "list"]);
         for wrong in ["", "default", "=memory", "default=", "A b=memory"] {

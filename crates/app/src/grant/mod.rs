@@ -3,21 +3,27 @@
 //! The words are the same in flags and manifests. Parsing is pure: nothing here looks at the disk, the
 //! environment or the network, so a grant that parses may still name something that does not exist.
 
+mod blobstore;
 mod clock;
+mod data_access;
 mod directory;
 mod environment;
 mod keyvalue;
 mod logging;
+mod messaging;
 mod network;
 mod origin;
 mod random;
 mod stdio;
 
+pub use blobstore::{BlobStoreGrant, ContainerGrant};
 pub use clock::ClockGrant;
+pub use data_access::DataAccess;
 pub use directory::{Access, DirectoryGrant};
 pub use environment::EnvironmentGrant;
-pub use keyvalue::{BucketAccess, BucketGrant, KeyValueGrant};
+pub use keyvalue::{BucketGrant, KeyValueGrant};
 pub use logging::{LogLevel, LoggingGrant};
+pub use messaging::{ClientGrant, MessagingGrant};
 pub use network::{AddressBlock, HostPattern, NetworkGrant, Peer, PortPattern, is_private};
 pub use origin::{HttpGrant, Origin, Scheme};
 pub use random::RandomGrant;
@@ -44,6 +50,10 @@ pub enum GrantKind {
     Config,
     /// Keys with values.
     KeyValue,
+    /// Objects in containers.
+    BlobStore,
+    /// Messages to others.
+    Messaging,
     /// Lines for the log.
     Logging,
 }
@@ -107,6 +117,10 @@ pub struct Grants {
     pub config: ConfigGrant,
     /// Buckets of keys with values.
     pub keyvalue: KeyValueGrant,
+    /// Containers of objects.
+    pub blobstore: BlobStoreGrant,
+    /// Queues for messages.
+    pub messaging: MessagingGrant,
     /// Lines for the log.
     pub logging: LoggingGrant,
 }

@@ -111,6 +111,7 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
         served: &arguments.program,
         settings: front,
         site,
+        triggers: None,
         is_dev: arguments.serving.is_dev(),
     };
     let ended = serving::serve(serving, settings, &watch, output, None, || {

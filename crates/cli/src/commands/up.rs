@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use weft_app::grant::ClockGrant;
-use weft_app::trigger::http::HttpTrigger;
 use weft_app::{App, Interruption, Trigger};
 use weft_compose::{Entry, EntryKind, Fused};
 use weft_inspect::kind::Kind;
@@ -24,7 +23,7 @@ use crate::output::Output;
 use crate::report::Report;
 use crate::services::HostServices;
 use crate::settings::Settings;
-use crate::site::{self, AppServer};
+use crate::site::{self, AppServer, Goings};
 use crate::watch::Watch;
 
 const EXAMPLES: &str = "Examples:
@@ -105,8 +104,8 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
     let assembled = app::assemble(&opened, output)?;
     let app = opened.app();
     if let Some(serves) = run.serves {
-        if let Some(http) = site::trigger(&assembled) {
-            return serve(run, serves, (&opened, &assembled, http), settings, output);
+        if let Some(goings) = site::goings(&assembled) {
+            return serve(run, serves, (&opened, &assembled, &goings), settings, output);
         }
         if serves.watches || serves.is_dev {
             return Err(Report::usage(
@@ -180,16 +179,18 @@ pub(crate) fn run_app(run: &Run<'_>, settings: &Settings, output: &Output) -> Re
 fn serve(
     run: &Run<'_>,
     serves: Serves,
-    (opened, assembled, http): (&Opened, &Assembled, &HttpTrigger),
+    (opened, assembled, goings): (&Opened, &Assembled, &Goings),
     settings: &Settings,
     output: &Output,
 ) -> Result<Code, Report> {
     if !run.arguments.is_empty() {
-        return Err(Report::usage("an app that answers requests takes no arguments"));
+        return Err(Report::usage(
+            "an app that goes on until it is ended takes no arguments",
+        ));
     }
     if run.observe.is_wanted() {
         return Err(Report::usage(
-            "profiles and core dumps are made of runs, and this app answers requests",
+            "profiles and core dumps are made of runs, and this app goes on until it is ended",
         ));
     }
     let server = AppServer {
@@ -201,7 +202,7 @@ fn serve(
         settings,
         output,
     };
-    server.serve(opened, assembled, http)
+    server.serve(opened, assembled, goings)
 }
 
 /// What is run: the way into the app that is its command, and the component that it became.
@@ -210,8 +211,8 @@ fn command(assembled: &Assembled) -> Result<(&Entry, &Fused), Report> {
     entries
         .find(|(entry, _)| entry.kind == EntryKind::Command)
         .ok_or_else(|| {
-            Report::failed("the app answers HTTP requests and has no command to run")
-                .hint("`weft up` is for apps that answer requests")
+            Report::failed("the app goes on until it is ended, and has no command to run")
+                .hint("`weft up` is for apps that answer requests, take messages or keep to a schedule")
         })
 }
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use weft_app::Grants;
 use weft_app::grant::{
-    Access, AddressBlock, BucketGrant, ClockGrant, ConfigGrant, ConfigValue, DirectoryGrant,
-    EnvironmentGrant, HostPattern, HttpGrant, KeyValueGrant, LoggingGrant, NetworkGrant, Origin, Peer,
-    RandomGrant, StdioGrant,
+    Access, AddressBlock, BlobStoreGrant, BucketGrant, ClockGrant, ConfigGrant, ConfigValue, ContainerGrant,
+    DirectoryGrant, EnvironmentGrant, HostPattern, HttpGrant, KeyValueGrant, LoggingGrant, MessagingGrant,
+    NetworkGrant, Origin, Peer, RandomGrant, StdioGrant,
 };
 
 use crate::report::Report;
@@ -67,10 +67,15 @@ pub(crate) struct GrantArguments {
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_config)]
     config: Vec<(String, String)>,
 
-    /// Let the program open a bucket of `wasi:keyvalue`, kept in a folder, in `memory`, or on a server at
-    /// `redis://HOST`. `:ro` behind the name keeps it from changing anything.
+    /// Let the program open a bucket of `wasi:keyvalue`, kept in a folder, in `memory`, or on a server:
+    /// `redis://HOST`, `postgres://HOST/DATABASE` or `nats://HOST`. `:ro` behind the name keeps it from changing anything.
     #[arg(long, value_name = "NAME[:ro]=WHERE")]
     keyvalue: Vec<BucketGrant>,
+
+    /// Let the program open a container of `wasi:blobstore`, kept in a folder or in `memory`. `:ro` behind the name
+    /// keeps it from changing anything.
+    #[arg(long, value_name = "NAME[:ro]=WHERE")]
+    blobstore: Vec<ContainerGrant>,
 
     /// The least level of `wasi:logging` that is written to standard error: `trace`, `debug`, `info`, `warn`, `error`
     /// or `critical`; `none` writes nothing.
@@ -109,6 +114,9 @@ impl GrantArguments {
             stdio: self.stdio,
             config: self.config()?,
             keyvalue: self.keyvalue()?,
+            blobstore: self.blobstore()?,
+            // A queue is for those who take what another has published, and so for apps.
+            messaging: MessagingGrant::default(),
             logging: self.logging,
         };
         if self.dangerously_inherit_network || self.dangerously_inherit_all {
@@ -181,6 +189,20 @@ impl GrantArguments {
                 )));
             }
             grant.buckets.push(bucket.clone());
+        }
+        Ok(grant)
+    }
+
+    fn blobstore(&self) -> Result<BlobStoreGrant, Report> {
+        let mut grant = BlobStoreGrant::default();
+        for container in &self.blobstore {
+            if grant.containers.iter().any(|known| known.name == container.name) {
+                return Err(Report::usage(format!(
+                    "`--blobstore {}=…` is given twice",
+                    container.name
+                )));
+            }
+            grant.containers.push(container.clone());
         }
         Ok(grant)
     }

@@ -412,6 +412,22 @@ fn one_line_moves_the_guestbook_to_redis() {
     assert!(!scratch.path().join("own/apps").exists());
 }
 
+#[test]
+fn one_line_moves_the_guestbook_to_postgres() {
+    let Some(server) = weft_testing::postgres::Postgres::start() else {
+        return;
+    };
+    let scratch = guestbook();
+    let line = format!("[store.entries]\nurl = \"{}\"\n", server.address());
+    let manifest = scratch.read("weft.toml");
+    scratch.file("weft.toml", manifest.replace("[store.entries]\n", &line));
+    let served = open_guestbook(&scratch);
+    assert_eq!(sign(&served, "Ada was here"), 201);
+    assert!(served.get("/api/entries").body.contains("Ada was here\n"));
+    served.end().with_code(0);
+    assert!(!scratch.path().join("own/apps").exists());
+}
+
 /// The example whose library has mistakes, its link in this mode.
 fn preview(mode: &str) -> (Scratch, crate::serve::Served) {
     let scratch = Scratch::new();

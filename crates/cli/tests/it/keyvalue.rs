@@ -12,7 +12,11 @@ use crate::run;
 const GUESTS: [&str; 2] = ["keyvalue", "keyvalue_draft"];
 
 /// What each call of a run came to.
-fn lines<const N: usize, const M: usize>(flags: [&str; N], guest: &str, calls: [&str; M]) -> Vec<String> {
+pub(crate) fn lines<const N: usize, const M: usize>(
+    flags: [&str; N],
+    guest: &str,
+    calls: [&str; M],
+) -> Vec<String> {
     let told = run(flags, guest, calls).run().with_code(0).stdout();
     told.lines().map(str::to_owned).collect()
 }
@@ -257,7 +261,7 @@ fn a_flag_that_names_no_bucket_is_a_mistake_of_the_command_line() {
 }
 
 /// An app of one guest, which is called `main`, and the rest of its manifest.
-fn app(guest: &str, rest: &str) -> Scratch {
+pub(crate) fn app(guest: &str, rest: &str) -> Scratch {
     let scratch = Scratch::new();
     let source = weft_testing::guest(guest);
     let manifest = format!(
@@ -269,7 +273,7 @@ fn app(guest: &str, rest: &str) -> Scratch {
     scratch
 }
 
-fn up(app: &Scratch) -> Run {
+pub(crate) fn up(app: &Scratch) -> Run {
     crate::weft()
         .arg("up")
         .arg(app.path())
@@ -376,7 +380,7 @@ fn components_share_a_store_or_have_namesakes_that_never_meet() {
     }
 }
 
-fn data(app: &Scratch) -> Run {
+pub(crate) fn data(app: &Scratch) -> Run {
     crate::weft()
         .arg("data")
         .env("WEFT_DATA_DIR", app.path().join("own"))

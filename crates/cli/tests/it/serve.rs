@@ -383,6 +383,54 @@ fn health_and_numbers_are_shown_elsewhere() {
 }
 
 #[test]
+fn a_store_that_is_away_is_seen_on_the_health_page_until_it_is_back() {
+    let Some(mut server) = weft_testing::redis::Redis::start() else {
+        return;
+    };
+    let scratch = Scratch::new();
+    scratch.file(
+        "weft.toml",
+        format!(
+            "[app]\nname = \"shop\"\n[component.page]\nsource = '{}'\n\
+             grants = {{ keyvalue = [\"far\", \"near\"], stdio = \"all\", clock = \"real\", random = \"real\", env = [] }}\n\
+             [store.near]\npath = \"near\"\n[store.far]\nurl = \"{}\"\ntimeout = \"200ms\"\n\
+             [trigger.http]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n",
+            guest("web").display(),
+            server.address()
+        ),
+    );
+    let mut running = weft().arg("up").arg(scratch.path()).start();
+    let admin = told_after(&mut running, "health and numbers on http://");
+    let ask = || {
+        let mut stream = TcpStream::connect(&admin).unwrap();
+        write!(
+            stream,
+            "GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        Response::read(stream)
+    };
+    let wait_for = |status: u16, text: &str| {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let response = ask();
+            if response.status == status && response.body.contains(text) {
+                return;
+            }
+            assert!(Instant::now() < until, "{response:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    wait_for(200, "store far: works\nstore near: works\n");
+    server.stop();
+    wait_for(503, "store near: works\n");
+    server.start_again();
+    wait_for(200, "store far: works\nstore near: works\n");
+    running.terminate();
+    running.ended().with_code(0);
+}
+
+#[test]
 fn a_body_is_echoed_as_it_comes() {
     for name in GUESTS {
         let served = Served::start(&guest(name), &[]);

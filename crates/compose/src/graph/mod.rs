@@ -178,8 +178,8 @@ fn role(plan: &Plan, index: usize, is_reached: bool) -> Role {
         let mut entries = plan.entries().iter();
         entries.any(|entry| entry.component == index && wanted(entry.kind))
     };
-    let runs = is(|kind| kind == EntryKind::Command);
-    let answers = is(|kind| matches!(kind, EntryKind::Http(_)));
+    let runs = is(|kind| matches!(kind, EntryKind::Command | EntryKind::Schedule));
+    let answers = is(|kind| matches!(kind, EntryKind::Http(_) | EntryKind::Messages));
     match (runs || answers, is_reached) {
         (true, _) => Role::Entered { runs, answers },
         (false, true) => Role::Linked,

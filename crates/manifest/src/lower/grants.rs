@@ -46,6 +46,8 @@ impl Lowering<'_> {
             stdio: self.stdio(table).unwrap_or(nothing.stdio),
             config: self.config(table),
             keyvalue: self.keyvalue(table),
+            blobstore: self.blobstore(table),
+            messaging: self.messaging(table),
             logging: self.one(table, "logging").unwrap_or(nothing.logging),
         };
         (grants, granted)

@@ -4,12 +4,14 @@
 //! is passed over, so that all problems are told at once and none twice. A result counts only when no problem
 //! was found.
 
+mod blob_stores;
 mod cell;
 mod component;
 mod grants;
 mod http;
 mod limits;
 mod links;
+mod queues;
 mod source;
 mod stores;
 mod trigger;
@@ -18,6 +20,8 @@ mod values;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use weft_app::blob_store::BlobStore;
+use weft_app::queue::MessageQueue;
 use weft_app::store::Store;
 use weft_app::{App, Component, Name};
 
@@ -35,6 +39,10 @@ struct Lowering<'a> {
     names: BTreeMap<Name, Range<usize>>,
     /// The stores of the app.
     stores: BTreeMap<Name, Store>,
+    /// The blob stores of the app.
+    blob_stores: BTreeMap<Name, BlobStore>,
+    /// The queues of the app.
+    queues: BTreeMap<Name, MessageQueue>,
 }
 
 /// The app that the tree describes.
@@ -44,8 +52,12 @@ pub(crate) fn app(root: &Table, context: &Context<'_>, problems: &mut Problems) 
         problems,
         names: BTreeMap::new(),
         stores: BTreeMap::new(),
+        blob_stores: BTreeMap::new(),
+        queues: BTreeMap::new(),
     };
     lowering.declare_stores(root);
+    lowering.declare_blob_stores(root);
+    lowering.declare_queues(root);
     let tables = lowering.component_tables(root);
     let components: Vec<Component> = tables
         .into_iter()

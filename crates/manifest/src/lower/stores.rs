@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 
 use weft_app::Name;
-use weft_app::grant::{BucketAccess, BucketGrant, KeyValueGrant};
+use weft_app::grant::{BucketGrant, DataAccess, KeyValueGrant};
 use weft_app::quantity::parse_bytes;
 use weft_app::store::{Durability, Store, StoreAddress, StoreBackend};
 
@@ -21,10 +21,13 @@ const ONLY_FOR: &[(&str, &[&str])] = &[
     ("path", &["embedded"]),
     ("durability", &["embedded"]),
     ("size", &["embedded", "memory"]),
-    ("url", &["redis"]),
-    ("url-variable", &["redis"]),
+    ("url", &["redis", "postgres", "nats"]),
+    ("url-variable", &["redis", "postgres", "nats"]),
     ("prefix", &["redis"]),
-    ("timeout", &["redis"]),
+    ("table", &["postgres"]),
+    ("bucket", &["nats"]),
+    ("replicas", &["nats"]),
+    ("timeout", &["redis", "postgres", "nats"]),
 ];
 
 impl Lowering<'_> {
@@ -53,22 +56,15 @@ impl Lowering<'_> {
     }
 
     fn backend(&mut self, table: &Table, place: &Range<usize>) -> Option<StoreBackend> {
-        let is_server = table.get("url").is_some() || table.get("url-variable").is_some();
-        let default = if is_server { "redis" } else { "embedded" };
+        let address = self.server(table);
+        let default = match &address {
+            Ok(Some((address, _))) => server_of(address).unwrap_or("redis"),
+            Ok(None) => "embedded",
+            // What is wrong was told.
+            Err(()) => return None,
+        };
         let word = values::text(table, "backend").map_or(default, |(word, _)| word);
-        for (key, backends) in ONLY_FOR {
-            if let Some(entry) = table.get(key)
-                && !backends.contains(&word)
-            {
-                let message = format!(
-                    "{} says nothing to a store with `backend = \"{word}\"`",
-                    quote(key)
-                );
-                let hint = format!("it is for {}", suggest::choice(backends.iter().copied()));
-                self.problems
-                    .push(Problem::error(message).at(&entry.key_span).hint(hint));
-            }
-        }
+        self.refuse_keys_of_others(table, word, ONLY_FOR);
         let mut bytes_max = StoreBackend::BYTES_MAX;
         self.read(table, "size", &mut bytes_max, parse_bytes);
         match word {
@@ -81,60 +77,104 @@ impl Lowering<'_> {
                 bytes_max,
             }),
             "memory" => Some(StoreBackend::Memory { bytes_max }),
-            "redis" => self.redis(table, place),
+            "redis" | "postgres" | "nats" => self.on_server(table, word, address.ok()?, place),
             // Told where the table is checked.
             _ => None,
         }
     }
 
-    fn redis(&mut self, table: &Table, place: &Range<usize>) -> Option<StoreBackend> {
-        let mut timeout = StoreBackend::TIMEOUT;
-        self.read(table, "timeout", &mut timeout, limits::parse_time);
-        let address = match (values::text(table, "url"), values::text(table, "url-variable")) {
+    /// Tells of keys that are for other backends than this one.
+    pub(super) fn refuse_keys_of_others(&mut self, table: &Table, word: &str, only_for: &[(&str, &[&str])]) {
+        for (key, backends) in only_for {
+            if let Some(entry) = table.get(key)
+                && !backends.contains(&word)
+            {
+                let message = format!(
+                    "{} says nothing to a store with `backend = \"{word}\"`",
+                    quote(key)
+                );
+                let hint = format!("it is for {}", suggest::choice(backends.iter().copied()));
+                self.problems
+                    .push(Problem::error(message).at(&entry.key_span).hint(hint));
+            }
+        }
+    }
+
+    /// Where the server of a store is, as `url` or `url-variable` say. The address itself is not shown: it may hold a
+    /// password.
+    fn server<'t>(&mut self, table: &'t Table) -> Result<Option<(String, &'t Range<usize>)>, ()> {
+        match (values::text(table, "url"), values::text(table, "url-variable")) {
             (Some(_), Some((_, span))) => {
                 let problem = Problem::error("a store has `url` or `url-variable`, not both").at(span);
                 self.problems.push(problem);
-                return None;
+                Err(())
             }
-            (Some((address, span)), None) => self.address(address, span)?,
+            (Some((address, span)), None) => Ok(Some((address.to_owned(), span))),
             (None, Some((name, span))) => match (self.context.variable)(name) {
-                Some(address) => self.address(&address, span)?,
+                Some(address) => Ok(Some((address, span))),
                 None => {
                     let message = format!(
                         "there is no variable {} here that says where the server is",
                         quote(name)
                     );
                     self.problems.push(Problem::error(message).at(span));
-                    return None;
+                    Err(())
                 }
             },
-            (None, None) => {
-                let problem = Problem::error("a store on a server has no `url`").at(place);
-                self.problems.push(
-                    problem.hint("add `url = \"redis://HOST\"`, or `url-variable` where it holds a password"),
-                );
-                return None;
-            }
-        };
-        Some(StoreBackend::Redis {
-            address,
-            prefix: values::text(table, "prefix").map(|(prefix, _)| prefix.to_owned()),
-            timeout,
-        })
+            (None, None) => Ok(None),
+        }
     }
 
-    /// The address itself is not shown: it may hold a password.
-    fn address(&mut self, address: &str, span: &Range<usize>) -> Option<StoreAddress> {
-        if address
-            .strip_prefix("redis://")
-            .is_some_and(|rest| !rest.is_empty())
-        {
-            return Some(StoreAddress(address.to_owned()));
+    fn on_server(
+        &mut self,
+        table: &Table,
+        word: &str,
+        address: Option<(String, &Range<usize>)>,
+        place: &Range<usize>,
+    ) -> Option<StoreBackend> {
+        let mut timeout = StoreBackend::TIMEOUT;
+        self.read(table, "timeout", &mut timeout, limits::parse_time);
+        let replicas = self.natural(table, "replicas");
+        let Some((address, span)) = address else {
+            let problem = Problem::error("a store on a server has no `url`").at(place);
+            self.problems.push(problem.hint(format!(
+                "add `url = \"{word}://HOST\"`, or `url-variable` where it holds a password"
+            )));
+            return None;
+        };
+        if server_of(&address) != Some(word) {
+            let message = format!("this is not the address of a server with `backend = \"{word}\"`");
+            let expected = match word {
+                "postgres" => "postgres://[[NAME]:PASSWORD@]HOST[:PORT][/DATABASE]",
+                "nats" => "nats://[NAME:PASSWORD@|TOKEN@]HOST[:PORT]",
+                _ => "redis://[[NAME]:PASSWORD@]HOST[:PORT][/DATABASE]",
+            };
+            let problem = Problem::error(message).at(span);
+            self.problems.push(problem.hint(format!("expected `{expected}`")));
+            return None;
         }
-        let problem = Problem::error("this is not the address of a Redis server").at(span);
-        self.problems
-            .push(problem.hint("expected `redis://[[NAME]:PASSWORD@]HOST[:PORT][/DATABASE]`"));
-        None
+        let address = StoreAddress(address);
+        let text = |key| values::text(table, key).map(|(text, _)| text.to_owned());
+        Some(match word {
+            "postgres" => StoreBackend::Postgres {
+                address,
+                table: text("table"),
+                timeout,
+            },
+            "nats" => StoreBackend::Nats {
+                address,
+                bucket: text("bucket"),
+                replicas: replicas.map_or(1, |replicas| {
+                    usize::try_from(replicas.get()).unwrap_or(usize::MAX)
+                }),
+                timeout,
+            },
+            _ => StoreBackend::Redis {
+                address,
+                prefix: text("prefix"),
+                timeout,
+            },
+        })
     }
 
     pub(super) fn keyvalue(&mut self, grants: &Table) -> KeyValueGrant {
@@ -171,32 +211,29 @@ impl Lowering<'_> {
     fn bucket(&mut self, name: &str, table: &Table) -> Option<BucketGrant> {
         let store = self.known_store(values::text(table, "store")?)?;
         let mut bucket = BucketGrant::whole(name, store);
-        if table.get("access").is_some() {
-            let words = values::texts(table, "access");
-            let has = |word: &str| words.iter().any(|(given, _)| *given == word);
-            bucket.access = BucketAccess {
-                read: has("read"),
-                write: has("write"),
-                list: has("list"),
-            };
-        }
+        bucket.access = access(table);
         if let Some((prefix, _)) = values::text(table, "prefix") {
             bucket.prefix = prefix.to_owned();
         }
         let mut value_bytes_max = 0;
         self.read(table, "value-size", &mut value_bytes_max, parse_bytes);
         bucket.value_bytes_max = table.get("value-size").map(|_| value_bytes_max);
-        if let Some((rate, span)) = values::quantity(table, "rate") {
-            bucket.calls_per_second_max = rate.parse::<NonZeroU32>().ok();
-            if bucket.calls_per_second_max.is_none() {
-                let message = format!(
-                    "`{rate}` is not a rate, expected 1 to {} calls in a second",
-                    u32::MAX
-                );
-                self.problems.push(Problem::error(message).at(span));
-            }
-        }
+        bucket.calls_per_second_max = self.rate(table);
         Some(bucket)
+    }
+
+    /// Calls in a second, where a bound is given.
+    pub(super) fn rate(&mut self, table: &Table) -> Option<NonZeroU32> {
+        let (rate, span) = values::quantity(table, "rate")?;
+        let parsed = rate.parse::<NonZeroU32>().ok();
+        if parsed.is_none() {
+            let message = format!(
+                "`{rate}` is not a rate, expected 1 to {} calls in a second",
+                u32::MAX
+            );
+            self.problems.push(Problem::error(message).at(span));
+        }
+        parsed
     }
 
     /// A store of this app, as a grant names it.
@@ -217,4 +254,30 @@ impl Lowering<'_> {
         }
         found
     }
+}
+
+/// What may be done with a bucket or a container: everything, where nothing is said.
+pub(super) fn access(table: &Table) -> DataAccess {
+    if table.get("access").is_none() {
+        return DataAccess::ALL;
+    }
+    let words = values::texts(table, "access");
+    let has = |word: &str| words.iter().any(|(given, _)| *given == word);
+    DataAccess {
+        read: has("read"),
+        write: has("write"),
+        list: has("list"),
+    }
+}
+
+/// The backend that an address is of.
+fn server_of(address: &str) -> Option<&'static str> {
+    let (scheme, rest) = address.split_once("://")?;
+    let word = match scheme {
+        "redis" => "redis",
+        "postgres" | "postgresql" => "postgres",
+        "nats" | "tls" => "nats",
+        _ => return None,
+    };
+    (!rest.is_empty()).then_some(word)
 }

@@ -14,7 +14,9 @@ impl Lowering<'_> {
         let command = values::table(table, "command").and_then(|command| self.command(command));
         let http = values::table(table, "http").map(|http| self.http_trigger(http));
         let http = http.map(|http| Trigger::Http(Box::new(http)));
-        command.into_iter().chain(http).collect()
+        let mut triggers: Vec<Trigger> = command.into_iter().chain(http).collect();
+        triggers.extend(self.message_and_schedule_triggers(table));
+        triggers
     }
 
     fn command(&mut self, table: &Table) -> Option<Trigger> {

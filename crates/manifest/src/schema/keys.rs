@@ -4,6 +4,8 @@ use weft_app::grant::GrantKind;
 
 pub(crate) use super::cell_keys::CELL;
 use super::cell_keys::{FUNCTION, FUNCTIONS_KEY, IDEMPOTENT_KEY, ON_FAILURE, ON_FAILURE_KEY, RETRY_KEY};
+use super::queue_keys::{CLIENT, MESSAGE, QUEUE, SCHEDULE};
+use super::store_keys::{BLOB_STORE, BUCKET, CONTAINER, STORE};
 pub(crate) use super::trigger_keys::TRIGGER;
 use super::trigger_keys::{COMMAND, HTTP, HTTP_LIMITS, LISTENER, ROUTE};
 use super::{Choice, Form, Key, Kind, Map, Presence, Table};
@@ -19,6 +21,8 @@ pub(crate) const TABLES: &[&Table] = &[
     &GRANTS,
     &SECRET,
     &BUCKET,
+    &CONTAINER,
+    &CLIENT,
     &LIMITS,
     &LINK,
     &ON_FAILURE,
@@ -26,9 +30,13 @@ pub(crate) const TABLES: &[&Table] = &[
     &CELL,
     &REUSE,
     &STORE,
+    &BLOB_STORE,
+    &QUEUE,
     &APP_LIMITS,
     &TRIGGER,
     &COMMAND,
+    &MESSAGE,
+    &SCHEDULE,
     &HTTP,
     &LISTENER,
     &ROUTE,
@@ -143,6 +151,30 @@ pub(crate) const MANIFEST: Table = Table {
             presence: Default("no store"),
             doc: "Where components keep keys with values, each store under a name of its own.",
             example: "[store.carts]\ndurability = \"fast\"",
+        },
+        Key {
+            name: "blobstore",
+            kind: Kind::Map(&Map {
+                key: "NAME",
+                key_pattern: Some(NAME_PATTERN),
+                value: Kind::Table(&BLOB_STORE),
+                entries_max: COMPONENTS_MAX,
+            }),
+            presence: Default("no blob store"),
+            doc: "Where components keep objects, each blob store under a name of its own.",
+            example: "[blobstore.photos]\nsize = \"50GiB\"",
+        },
+        Key {
+            name: "queue",
+            kind: Kind::Map(&Map {
+                key: "NAME",
+                key_pattern: Some(NAME_PATTERN),
+                value: Kind::Table(&QUEUE),
+                entries_max: COMPONENTS_MAX,
+            }),
+            presence: Default("no queue"),
+            doc: "Where messages wait until somebody has worked on them, each queue under a name of its own.",
+            example: "[queue.orders]",
         },
         Key {
             name: "limits",
@@ -457,6 +489,36 @@ pub(crate) const GRANTS: Table = Table {
             example: "keyvalue = [\"carts\"]",
         },
         Key {
+            name: "blobstore",
+            kind: Kind::Either(&[
+                Kind::List(&NAME),
+                Kind::Map(&Map {
+                    key: "CONTAINER",
+                    key_pattern: None,
+                    value: Kind::Either(&[NAME, Kind::Table(&CONTAINER)]),
+                    entries_max: ENTRIES_MAX,
+                }),
+            ]),
+            presence: Default("no container"),
+            doc: "Containers that it may open through `wasi:blobstore`, and the blob stores that they are ([services](services.md#blob-stores-and-containers)).\nA list gives whole blob stores under their own names; a table gives each container the name that the component opens it by.",
+            example: "blobstore = [\"photos\"]",
+        },
+        Key {
+            name: "messaging",
+            kind: Kind::Either(&[
+                Kind::List(&NAME),
+                Kind::Map(&Map {
+                    key: "CLIENT",
+                    key_pattern: None,
+                    value: Kind::Either(&[NAME, Kind::Table(&CLIENT)]),
+                    entries_max: ENTRIES_MAX,
+                }),
+            ]),
+            presence: Default("no queue"),
+            doc: "Queues that it may send messages to through `wasi:messaging` ([services](services.md#messages)).\nA list gives whole queues under their own names; a table gives each the name that the component connects to it by.\nReplying to a message that it was handed needs no more than `messaging = []`.",
+            example: "messaging = [\"orders\"]",
+        },
+        Key {
             name: "logging",
             kind: Kind::Choice(&[
                 Choice {
@@ -511,6 +573,8 @@ pub(crate) const GRANT_KINDS: &[(&str, GrantKind)] = &[
     ("stdio", GrantKind::Stdio),
     ("config", GrantKind::Config),
     ("keyvalue", GrantKind::KeyValue),
+    ("blobstore", GrantKind::BlobStore),
+    ("messaging", GrantKind::Messaging),
     ("logging", GrantKind::Logging),
 ];
 
@@ -531,149 +595,6 @@ pub(crate) const SECRET: Table = Table {
             presence: Default("`variable`"),
             doc: "The file that holds it, at most 64 KiB of text.\nOne line end at its end is not part of it.",
             example: "file = \"/run/secrets/api-key\"",
-        },
-    ],
-};
-
-pub(crate) const BUCKET: Table = Table {
-    header: "[component.NAME.grants.keyvalue.BUCKET]",
-    doc: "One bucket, as one component sees it.\n`BUCKET = \"STORE\"` is the whole of a store.",
-    keys: &[
-        Key {
-            name: "store",
-            kind: NAME,
-            presence: Required,
-            doc: "The store that it is in, a `[store.NAME]` of the manifest.",
-            example: "store = \"orders\"",
-        },
-        Key {
-            name: "access",
-            kind: Kind::List(&Kind::Choice(&[
-                Choice {
-                    word: "read",
-                    doc: "see values, and whether keys are there",
-                },
-                Choice {
-                    word: "write",
-                    doc: "set and remove entries",
-                },
-                Choice {
-                    word: "list",
-                    doc: "see which keys there are",
-                },
-            ])),
-            presence: Default("all three"),
-            doc: "What it may do.\nCounting up and comparing before a swap need `read` and `write`.",
-            example: "access = [\"read\", \"list\"]",
-        },
-        Key {
-            name: "prefix",
-            kind: TEXT,
-            presence: Default("none: the whole store"),
-            doc: "Stands before every key of the component in the store, without its knowing: it sees, lists and reaches nothing else.",
-            example: "prefix = \"prices/\"",
-        },
-        Key {
-            name: "value-size",
-            kind: SIZE,
-            presence: Default("what every store takes, `\"16MiB\"`"),
-            doc: "The largest value that it may write.",
-            example: "value-size = \"64KiB\"",
-        },
-        Key {
-            name: "rate",
-            kind: Kind::Whole,
-            presence: Default("no bound"),
-            doc: "Calls that it may make in a second, on average; as many at once.",
-            example: "rate = 1000",
-        },
-    ],
-};
-
-pub(crate) const STORE: Table = Table {
-    header: "[store.NAME]",
-    doc: "A place for keys with values, for components that are granted a bucket in it ([services](services.md)).",
-    keys: &[
-        Key {
-            name: "backend",
-            kind: Kind::Choice(&[
-                Choice {
-                    word: "embedded",
-                    doc: "in a folder of this machine",
-                },
-                Choice {
-                    word: "memory",
-                    doc: "in the memory of the process, and gone with it",
-                },
-                Choice {
-                    word: "redis",
-                    doc: "on a Redis server",
-                },
-            ]),
-            presence: Default("`\"embedded\"`, or `\"redis\"` where there is a `url`"),
-            doc: "Where its entries are.",
-            example: "backend = \"redis\"",
-        },
-        Key {
-            name: "path",
-            kind: PATH,
-            presence: Default("a folder below Weft's own, by the names of the app and of the store"),
-            doc: "The folder of an embedded store, which Weft makes and alone writes to.",
-            example: "path = \"data/carts\"",
-        },
-        Key {
-            name: "durability",
-            kind: Kind::Choice(&[
-                Choice {
-                    word: "sync",
-                    doc: "the machine losing power",
-                },
-                Choice {
-                    word: "fast",
-                    doc: "the process being killed",
-                },
-            ]),
-            presence: Default("`\"sync\"`"),
-            doc: "What an acknowledged write to an embedded store survives.",
-            example: "durability = \"fast\"",
-        },
-        Key {
-            name: "size",
-            kind: SIZE,
-            presence: Default("`\"1GiB\"`"),
-            doc: "Bytes that keys and values of an embedded store, or one in memory, may have together.",
-            example: "size = \"100MiB\"",
-        },
-        Key {
-            name: "url",
-            kind: Kind::Text(Form {
-                name: "redis://HOST[:PORT][/DATABASE]",
-                pattern: Some("^redis://."),
-            }),
-            presence: Default("`url-variable`, one of the two for a server"),
-            doc: "Where the server is.",
-            example: "url = \"redis://127.0.0.1:6379\"",
-        },
-        Key {
-            name: "url-variable",
-            kind: TEXT,
-            presence: Default("`url`"),
-            doc: "The environment variable of Weft that says where the server is, for addresses with a password.",
-            example: "url-variable = \"CARTS_REDIS_URL\"",
-        },
-        Key {
-            name: "prefix",
-            kind: TEXT,
-            presence: Default("`\"APP:NAME:\"`"),
-            doc: "Stands before every key on a server, so that stores and other programs do not meet.",
-            example: "prefix = \"\"",
-        },
-        Key {
-            name: "timeout",
-            kind: TIME,
-            presence: Default("`\"1s\"`"),
-            doc: "How long one call to a server may take.",
-            example: "timeout = \"200ms\"",
         },
     ],
 };

@@ -6,7 +6,9 @@
 mod cell_keys;
 mod json;
 pub(crate) mod keys;
+mod queue_keys;
 mod reference;
+mod store_keys;
 mod trigger_keys;
 
 use weft_app::grant::GrantKind;

@@ -1,13 +1,14 @@
 //! The keys of what makes an app run.
 
 use super::keys::{NAME, NAME_PATTERN, PATH, SIZE, SIZE_OR_NONE, TEXT, TIME};
+use super::queue_keys::{MESSAGE, SCHEDULE};
 use super::{Choice, Form, Key, Kind, Map, Presence, Table};
-use crate::bounds::ROUTES_MAX;
+use crate::bounds::{COMPONENTS_MAX, ROUTES_MAX};
 use Presence::{Default, Required};
 
 pub(crate) const TRIGGER: Table = Table {
     header: "[trigger]",
-    doc: "What makes the app run.\nAn app may have both triggers; each runs a copy of its component, and of what that is linked to, by itself.",
+    doc: "What makes the app run.\nAn app may have several triggers; each runs a copy of its component, and of what that is linked to, by itself.",
     keys: &[
         Key {
             name: "command",
@@ -26,6 +27,30 @@ pub(crate) const TRIGGER: Table = Table {
             ),
             doc: "HTTP requests come in, and components or files answer them.",
             example: "[trigger.http]\nlisten = \"127.0.0.1:8080\"",
+        },
+        Key {
+            name: "message",
+            kind: Kind::Map(&Map {
+                key: "NAME",
+                key_pattern: Some(NAME_PATTERN),
+                value: Kind::Table(&MESSAGE),
+                entries_max: COMPONENTS_MAX,
+            }),
+            presence: Default("no message is worked on"),
+            doc: "Messages of a queue are handed to a component, under a name by which the queue knows who has worked on what.",
+            example: "[trigger.message.ship]\nqueue = \"orders\"\ncomponent = \"main\"",
+        },
+        Key {
+            name: "schedule",
+            kind: Kind::Map(&Map {
+                key: "NAME",
+                key_pattern: Some(NAME_PATTERN),
+                value: Kind::Table(&SCHEDULE),
+                entries_max: COMPONENTS_MAX,
+            }),
+            presence: Default("nothing is run by the clock"),
+            doc: "A component's `wasi:cli/run` is called again and again.",
+            example: "[trigger.schedule.tidy]\nevery = \"10m\"\ncomponent = \"main\"",
         },
     ],
 };

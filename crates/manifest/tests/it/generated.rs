@@ -98,6 +98,34 @@ fn place(section: &str, example: &str) -> String {
         "[component.NAME.grants]" if example.starts_with("keyvalue") => {
             format!("{main}{header}\n{example}[store.carts]\n")
         }
+        "[component.NAME.grants]" if example.starts_with("blobstore") => {
+            format!("{main}{header}\n{example}[blobstore.photos]\n")
+        }
+        "[component.NAME.grants]" if example.starts_with("messaging") => {
+            format!("{main}{header}\n{example}[queue.orders]\n")
+        }
+        "[component.NAME.grants.messaging.CLIENT]" => {
+            let queue = if example.starts_with("queue") {
+                ""
+            } else {
+                "queue = \"orders\"\n"
+            };
+            format!("{main}{header}\n{queue}{example}[queue.orders]\n")
+        }
+        "[trigger]" if example.contains("message") => format!("{main}{example}\n[queue.orders]\n"),
+        "[trigger.message.NAME]" | "[trigger.schedule.NAME]" => {
+            let mut beside = vec!["component = \"main\"\n"];
+            if section.contains("message") {
+                beside.push("queue = \"orders\"\n");
+            } else if !example.starts_with("cron") {
+                beside.push("every = \"1m\"\n");
+            }
+            let others = beside
+                .into_iter()
+                .filter(|line| line.split(' ').next() != example.split(' ').next());
+            let others: String = others.collect();
+            format!("{main}{header}\n{others}{example}[queue.orders]\n")
+        }
         "[component.NAME.grants.keyvalue.BUCKET]" => {
             let store = if example.starts_with("store") {
                 ""
@@ -106,12 +134,44 @@ fn place(section: &str, example: &str) -> String {
             };
             format!("{main}{header}\n{store}{example}[store.orders]\n")
         }
+        "[store.NAME]" if example.starts_with("table") => {
+            format!("{main}{header}\nurl = \"postgres://127.0.0.1\"\n{example}")
+        }
+        "[store.NAME]" if example.starts_with("bucket") || example.starts_with("replicas") => {
+            format!("{main}{header}\nurl = \"nats://127.0.0.1\"\n{example}")
+        }
         "[store.NAME]"
             if ["backend", "prefix", "timeout"]
                 .iter()
                 .any(|key| example.starts_with(key)) =>
         {
             format!("{main}{header}\nurl = \"redis://127.0.0.1\"\n{example}")
+        }
+        "[component.NAME.grants.blobstore.CONTAINER]" => {
+            let store = if example.starts_with("store") {
+                ""
+            } else {
+                "store = \"photos\"\n"
+            };
+            let header = header.replace("CONTAINER", "pictures");
+            format!("{main}{header}\n{store}{example}[blobstore.photos]\n")
+        }
+        "[blobstore.NAME]" => {
+            let beside: &[(&str, &str)] = match example.split(' ').next() {
+                Some("path" | "durability" | "size" | "backend") => &[],
+                _ => &[
+                    ("url", "url = \"http://127.0.0.1\"\n"),
+                    ("bucket", "bucket = \"photos\"\n"),
+                    ("key-id-variable", "key-id-variable = \"PHOTOS_KEY_ID\"\n"),
+                    ("key-variable", "key-variable = \"PHOTOS_KEY\"\n"),
+                ],
+            };
+            let others: String = beside
+                .iter()
+                .filter(|(key, _)| example.split(' ').next() != Some(key))
+                .map(|(_, line)| *line)
+                .collect();
+            format!("{main}{header}\n{others}{example}")
         }
         "[trigger]" => format!("{main}{example}"),
         "[trigger.command]" if !example.starts_with("component") => {

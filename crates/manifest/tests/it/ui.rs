@@ -36,7 +36,7 @@ pub(crate) fn read(text: &str) -> Result<Manifest, Vec<Diagnostic>> {
         default_name: name_of_folder("shop"),
         variable: &|name| match name {
             "HOME" => Some("/home/user".to_owned()),
-            "API_KEY" => Some("hush-hush".to_owned()),
+            "API_KEY" | "PHOTOS_KEY" | "PHOTOS_KEY_ID" => Some("hush-hush".to_owned()),
             "CARTS_REDIS_URL" => Some("redis://:secret@127.0.0.1".to_owned()),
             _ => None,
         },
@@ -189,6 +189,8 @@ fn show_component(out: &mut String, component: &Component) {
         stdio,
         config,
         keyvalue,
+        blobstore,
+        messaging,
         logging,
     } = grants;
     let mut line = |what: &str, is_given: bool, value: &dyn std::fmt::Debug| {
@@ -211,6 +213,12 @@ fn show_component(out: &mut String, component: &Component) {
     line("logging", *logging != nothing.logging, logging);
     for bucket in &keyvalue.buckets {
         line("bucket", true, bucket);
+    }
+    for container in &blobstore.containers {
+        line("container", true, container);
+    }
+    for client in &messaging.clients {
+        line("client", true, client);
     }
     line("limits", *limits != ComponentLimits::default(), limits);
     for link in links {

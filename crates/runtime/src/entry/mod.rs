@@ -5,6 +5,7 @@
 
 mod check;
 mod component;
+pub mod handler;
 pub mod http;
 mod module;
 

@@ -7,7 +7,6 @@
 //! is refused with `access-denied` before a store hears of it; and what a backend says about itself stays here.
 
 mod host;
-mod rate;
 mod view;
 
 use std::fmt;

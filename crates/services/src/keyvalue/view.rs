@@ -9,19 +9,11 @@ use weft_runtime::denial::{Denial, DenialLog};
 use weft_stores::keyvalue::{self, Change, Entry, KEY_BYTES_MAX, Page, Store, Swap, Version};
 
 use super::INTERFACE;
-use super::rate::Rate;
+use crate::rate::Rate;
+use crate::refusal::Refusal;
 
 /// Keys that one page of a listing has, about.
 const PAGE: usize = 200;
-
-/// Why a call of a guest was not done.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// Its grant does not cover it.
-    Denied,
-    /// Something else, in words that may be shown to the guest.
-    Failed(String),
-}
 
 pub(super) struct View {
     grant: BucketGrant,

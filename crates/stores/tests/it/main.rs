@@ -13,3 +13,4 @@
 mod blob;
 mod faults;
 mod keyvalue;
+mod queue;

@@ -38,12 +38,12 @@ pub enum Failure {
 }
 
 impl Failure {
-    pub(super) fn platform(detail: impl Into<String>) -> Self {
+    pub(in crate::entry) fn platform(detail: impl Into<String>) -> Self {
         Self::Platform(detail.into())
     }
 
     /// What an error means that came out of a guest or of what it called.
-    pub(super) fn of(error: &wasmtime::Error, cell: &Cell, limits: &Limits) -> Self {
+    pub(in crate::entry) fn of(error: &wasmtime::Error, cell: &Cell, limits: &Limits) -> Self {
         if let Some(I32Exit(code)) = error.downcast_ref() {
             return Self::Exit(*code);
         }
@@ -58,7 +58,7 @@ impl Failure {
     }
 
     /// What it means that no instance could be made.
-    pub(super) fn of_instantiation(error: &wasmtime::Error, cell: &Cell, limits: &Limits) -> Self {
+    pub(in crate::entry) fn of_instantiation(error: &wasmtime::Error, cell: &Cell, limits: &Limits) -> Self {
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return Self::NoRoom(error.root_cause().to_string());
         }

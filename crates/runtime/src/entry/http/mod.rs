@@ -99,7 +99,7 @@ impl fmt::Debug for ServedPrincipal {
 
 impl Serving {
     /// What a new instance is opened with.
-    fn setup(&self) -> Setup {
+    pub(super) fn setup(&self) -> Setup {
         Setup {
             principals: self.principals.iter().map(ServedPrincipal::setup).collect(),
             imports: self.imports.clone(),
@@ -317,7 +317,7 @@ where
 }
 
 /// Opens a store for a new instance.
-fn open(engine: &Engine, serving: &Serving, pressure: Pressure) -> Result<Store<Cell>, Failure> {
+pub(super) fn open(engine: &Engine, serving: &Serving, pressure: Pressure) -> Result<Store<Cell>, Failure> {
     cell::open(engine, serving.setup(), pressure).map_err(|error| Failure::platform(error.to_string()))
 }
 

@@ -5,7 +5,7 @@ use wasmtime::component::{ComponentType, LinkerInstance, Lower, Resource};
 use weft_runtime::Cell;
 
 use super::{Bucket, answer, bucket, store_without_list, view};
-use crate::keyvalue::view::Refusal;
+use crate::refusal::Refusal;
 
 #[derive(Debug, ComponentType, Lower)]
 #[component(record)]

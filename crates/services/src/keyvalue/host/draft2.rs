@@ -8,7 +8,8 @@ use weft_runtime::Cell;
 use weft_stores::keyvalue::{Entry, Swap, Version};
 
 use super::{Bucket, Error, answer, service, store_without_list, view};
-use crate::keyvalue::view::{Refusal, View};
+use crate::keyvalue::view::View;
+use crate::refusal::Refusal;
 
 #[derive(Debug, ComponentType, Lower)]
 #[component(record)]

@@ -15,7 +15,8 @@ use wasmtime::component::{ComponentType, LinkerInstance, Lower, Resource, Resour
 use weft_runtime::{Cell, ServiceInterface};
 
 use super::KeyValue;
-use super::view::{Refusal, View};
+use super::view::View;
+use crate::refusal::Refusal;
 
 /// Every interface in every draft.
 pub(super) const INTERFACES: &[ServiceInterface] = &[

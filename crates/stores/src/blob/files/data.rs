@@ -141,7 +141,13 @@ impl Data {
             .create_new(true)
             .mode(0o600)
             .open(&path)
-            .map_err(io)?;
+            .map_err(|error| match error.kind() {
+                // It was there when this store was opened.
+                std::io::ErrorKind::NotFound => {
+                    self.place.damaged(&format!("a folder in `{FOLDER}` is missing"))
+                }
+                _ => io(error),
+            })?;
         let made = Made {
             id,
             path: path.clone(),

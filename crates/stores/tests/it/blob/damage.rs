@@ -155,6 +155,15 @@ async fn an_object_whose_file_is_gone_can_be_removed_and_written_again() {
     assert_eq!(damaged_objects(&store).await, 4);
 }
 
+/// Waits until nobody has the index open any more: a store is closed aside, and its log goes with it.
+fn wait_until_closed(folder: &Path) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while folder.join("index/data.db-wal").exists() {
+        assert!(std::time::Instant::now() < until, "the store is not closed");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 fn copy(from: &Path, to: &Path) {
     fs_err::create_dir_all(to).unwrap();
     for entry in fs_err::read_dir(from).unwrap() {
@@ -197,6 +206,7 @@ async fn a_flipped_bit_in_the_index_is_never_served() {
     let scratch = Scratch::new();
     let folder = scratch.path().join("store");
     drop(filled(&folder).await);
+    wait_until_closed(&folder);
     let flips = faults::number("WEFT_TEST_FLIPS", 50);
     for file in ["index/data.db", "index/tail"] {
         let bits = fs_err::read(folder.join(file)).unwrap().len() * 8;
@@ -223,6 +233,7 @@ async fn what_is_missing_is_reported_and_not_made_anew() {
     let scratch = Scratch::new();
     let folder = scratch.path().join("store");
     drop(filled(&folder).await);
+    wait_until_closed(&folder);
     for part in ["index", "data", "lock", "index/data.db", "index/tail"] {
         let without = scratch.path().join("without").join(part);
         copy(&folder, &without);

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 /// So many calls in a second, on average, and as many at once.
 #[derive(Debug)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     per_second: f64,
     state: Mutex<State>,
 }
@@ -19,7 +19,7 @@ struct State {
 }
 
 impl Rate {
-    pub(super) fn new(per_second: NonZeroU32) -> Self {
+    pub(crate) fn new(per_second: NonZeroU32) -> Self {
         let per_second = f64::from(per_second.get());
         Self {
             per_second,
@@ -31,7 +31,7 @@ impl Rate {
     }
 
     /// Takes one call, if there is one left.
-    pub(super) fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         self.take_at(Instant::now())
     }
 

@@ -1,17 +1,21 @@
-//! `weft data`: look at and change what the stores of an app keep, while it runs or not.
+//! `weft data`: look at and change what the stores of an app keep, while it runs or not. Blob stores are in `blobs`.
+
+mod blobs;
 
 use std::io::{self, BufRead as _, Read as _};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use weft_app::App;
+use weft_app::queue::MessageQueue;
 use weft_app::store::{Store, StoreBackend};
+use weft_app::{App, Trigger};
 use weft_stores::keyvalue::sqlite::Totals;
 use weft_stores::keyvalue::{self, Change};
 
 use crate::app;
 use crate::exit_code::Code;
 use crate::output::Output;
+use crate::queues::Queues;
 use crate::report::Report;
 use crate::settings::Settings;
 use crate::stores::Stores;
@@ -24,11 +28,14 @@ const EXAMPLES: &str = "Examples:
   weft data import entries < entries.jsonl
   weft data backup entries /var/backups/entries
   weft data check entries
+  weft data list photos --prefix 2026/
+  weft data put photos 2026/cat.jpg < cat.jpg
+  weft data list orders --prefix d/
 
 The app may run meanwhile; it sees what is put here within a tenth of a second. A backup is a folder that can take the
 place of the store's own. docs/services.md says where stores are and what they promise.";
 
-/// Look at and change what the stores of an app keep: list, get, put, delete, export, import, back up and check.
+/// Look at and change what the stores, blob stores and queues of an app keep: list, get, put, delete, export, import, back up and check.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -38,28 +45,28 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// Print the keys of a store, each on a line.
+    /// Print the keys or names in a store, each on a line.
     List {
         #[command(flatten)]
         of: Of,
-        /// Only keys that begin so.
+        /// Only those that begin so.
         #[arg(long, value_name = "TEXT", default_value = "")]
         prefix: String,
     },
-    /// Print the value of a key as it is; failing where there is none.
+    /// Print a value or an object as it is; failing where there is none.
     Get {
         #[command(flatten)]
         of: Of,
         key: String,
     },
-    /// Set a key to a value, or to what standard input holds.
+    /// Set a key or an object to a value, or to what standard input holds.
     Put {
         #[command(flatten)]
         of: Of,
         key: String,
         value: Option<String>,
     },
-    /// Remove a key, if it is there.
+    /// Remove a key or an object, if it is there.
     Delete {
         #[command(flatten)]
         of: Of,
@@ -82,6 +89,12 @@ enum Action {
         /// The folder, which must not be there yet.
         folder: PathBuf,
     },
+    /// Hand out a message again that was put aside: `d/TRIGGER/NUMBER` of a queue, as `list` has it.
+    Retry {
+        #[command(flatten)]
+        of: Of,
+        key: String,
+    },
     /// Look through everything that a store keeps, and say whether all of it is as it was written.
     Check {
         #[command(flatten)]
@@ -92,8 +105,11 @@ enum Action {
 /// Which store.
 #[derive(Debug, clap::Args)]
 struct Of {
-    /// The store, by its name in the manifest.
+    /// The store, blob store or queue, by its name in the manifest.
     store: String,
+    /// The blob store of that name, where a store has it too.
+    #[arg(long)]
+    blobs: bool,
     /// The app: its folder, or its manifest.
     #[arg(long, value_name = "APP", default_value = ".")]
     app: PathBuf,
@@ -129,6 +145,9 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
 }
 
 async fn act(action: Action, settings: &Settings, output: &Output) -> Result<Code, Report> {
+    if let Some(found) = action.of().find_blobs(settings, output)? {
+        return blobs::act(action, &found, output).await;
+    }
     match action {
         Action::List { of, prefix } => list(&of.find(settings, output)?, &prefix, output).await?,
         Action::Get { of, key } => return get(&of.find(settings, output)?, &key, output).await,
@@ -156,9 +175,26 @@ async fn act(action: Action, settings: &Settings, output: &Output) -> Result<Cod
             let totals = totals.map_err(|error| found.failed("back up", error))?;
             output.note(&format!("{} in `{}`", describe(&totals), folder.display()));
         }
+        Action::Retry { of, key } => retry(&of.find(settings, output)?, &key).await?,
         Action::Check { of } => check(&of.find(settings, output)?, output).await?,
     }
     Ok(Code::DONE)
+}
+
+impl Action {
+    fn of(&self) -> &Of {
+        match self {
+            Self::List { of, .. }
+            | Self::Get { of, .. }
+            | Self::Put { of, .. }
+            | Self::Delete { of, .. }
+            | Self::Export { of }
+            | Self::Import { of }
+            | Self::Backup { of, .. }
+            | Self::Retry { of, .. }
+            | Self::Check { of } => of,
+        }
+    }
 }
 
 /// A store of an app.
@@ -168,13 +204,28 @@ struct Found {
 }
 
 impl Of {
+    /// The blob store, where it is one.
+    fn find_blobs(&self, settings: &Settings, output: &Output) -> Result<Option<blobs::Found>, Report> {
+        let opened = app::open(&self.app, output)?;
+        let is_store = declared(opened.app()).any(|store| store.name.as_str() == self.store);
+        if is_store && !self.blobs {
+            return Ok(None);
+        }
+        let found = blobs::Found::of(opened.app(), &self.store, settings)?;
+        match found {
+            None if self.blobs => Err(unknown(opened.app(), &self.store)),
+            found => Ok(found),
+        }
+    }
+
     fn find(&self, settings: &Settings, output: &Output) -> Result<Found, Report> {
         let opened = app::open(&self.app, output)?;
         let app = opened.app();
-        let store = declared(app)
-            .find(|store| store.name.as_str() == self.store)
-            .cloned()
-            .ok_or_else(|| unknown(app, &self.store))?;
+        let store = declared(app).find(|store| store.name.as_str() == self.store);
+        let store = match store {
+            Some(store) => store.clone(),
+            None => self.queue(app, settings)?,
+        };
         if let StoreBackend::Memory { .. } = store.backend {
             let message = format!("store `{}` is in the memory of whoever runs the app", store.name);
             return Err(Report::usage(message));
@@ -183,6 +234,32 @@ impl Of {
         refuse_to_make(&store, &stores)?;
         Ok(Found { store, stores })
     }
+}
+
+impl Of {
+    /// The store behind a queue.
+    fn queue(&self, app: &App, settings: &Settings) -> Result<Store, Report> {
+        let queue = queues(app).find(|queue| queue.name.as_str() == self.store);
+        let queue = queue.ok_or_else(|| unknown(app, &self.store))?;
+        let messages = Queues::of(app.name.as_str(), settings).messages(queue)?;
+        messages.ok_or_else(|| {
+            let message = format!("queue `{}` is in the memory of whoever runs the app", queue.name);
+            Report::usage(message)
+        })
+    }
+}
+
+/// The queues of an app that messages go to or come from.
+fn queues(app: &App) -> impl Iterator<Item = &MessageQueue> {
+    let clients = app
+        .components
+        .iter()
+        .flat_map(|component| &component.grants.messaging.clients);
+    let triggers = app.triggers.iter().filter_map(|trigger| match trigger {
+        Trigger::Messages(messages) => Some(&messages.queue),
+        _ => None,
+    });
+    clients.map(|client| &client.queue).chain(triggers)
 }
 
 /// The stores of an app that some component is granted.
@@ -199,7 +276,11 @@ fn declared(app: &App) -> impl Iterator<Item = &Store> {
 }
 
 fn unknown(app: &App, name: &str) -> Report {
-    let mut known: Vec<&str> = declared(app).map(|store| store.name.as_str()).collect();
+    let stores = declared(app).map(|store| store.name.as_str());
+    let mut known: Vec<&str> = stores
+        .chain(blobs::declared(app).map(|store| store.name.as_str()))
+        .chain(queues(app).map(|queue| queue.name.as_str()))
+        .collect();
     known.sort_unstable();
     known.dedup();
     let report = Report::usage(format!(
@@ -386,6 +467,30 @@ async fn check(found: &Found, output: &Output) -> Result<(), Report> {
     let totals = found.embedded()?.verify().await;
     let totals = totals.map_err(|error| found.failed("trust", error))?;
     output.data(&format!("{}, all as they were written\n", describe(&totals)))
+}
+
+/// Has a message that was put aside wait for its trigger again, in one write.
+async fn retry(found: &Found, key: &str) -> Result<(), Report> {
+    let open = found.open()?;
+    let entry = open.get(key).await;
+    let entry = entry.map_err(|error| found.failed("read", error))?;
+    let waiting = key.strip_prefix("d/").map(|number| format!("m/{number}"));
+    let message = entry.and_then(|entry| weft_stores::queue::untried(&entry.value));
+    let (Some(waiting), Some(message)) = (waiting, message) else {
+        let message = format!(
+            "`{key}` is no message that was put aside in queue `{}`",
+            found.store.name
+        );
+        return Err(
+            Report::failed(message).hint("`weft data list QUEUE --prefix d/` shows those that there are")
+        );
+    };
+    found
+        .write(vec![
+            Change::Delete(key.to_owned()),
+            Change::Set(waiting, message),
+        ])
+        .await
 }
 
 fn describe(totals: &Totals) -> String {

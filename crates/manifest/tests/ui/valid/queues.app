@@ -1,0 +1,15 @@
+app shop
+component cart
+  source File("/apps/shop/cart.wasm")
+  granted {Messaging}
+  client ClientGrant { name: "orders", queue: MessageQueue { name: Name("orders"), backend: Embedded { folder: None, durability: Sync, bytes_max: 1073741824 } }, publish: [Pattern(">")], request: [Pattern(">")] }
+  client ClientGrant { name: "seen", queue: MessageQueue { name: Name("seen"), backend: Memory { bytes_max: 1048576 } }, publish: [Pattern(">")], request: [Pattern(">")] }
+component worker
+  source File("/apps/shop/worker.wasm")
+  granted {Messaging}
+  client ClientGrant { name: "default", queue: MessageQueue { name: Name("orders"), backend: Embedded { folder: None, durability: Sync, bytes_max: 1073741824 } }, publish: [Pattern(">")], request: [Pattern(">")] }
+  client ClientGrant { name: "prices", queue: MessageQueue { name: Name("orders"), backend: Embedded { folder: None, durability: Sync, bytes_max: 1073741824 } }, publish: [Pattern("order.*")], request: [Pattern("price.>")] }
+trigger Messages(MessageTrigger { name: Name("ship"), component: Name("worker"), queue: MessageQueue { name: Name("orders"), backend: Embedded { folder: None, durability: Sync, bytes_max: 1073741824 } }, subject: Pattern(">"), concurrent_max: 4, attempts_max: 5, backoff: 1s, timeout: 30s })
+trigger Messages(MessageTrigger { name: Name("bill"), component: Name("worker"), queue: MessageQueue { name: Name("orders"), backend: Embedded { folder: None, durability: Sync, bytes_max: 1073741824 } }, subject: Pattern("order.*"), concurrent_max: 1, attempts_max: 3, backoff: 200ms, timeout: 5s })
+trigger Schedule(ScheduleTrigger { name: Name("tidy"), component: Name("cart"), times: Every(600s), timeout: 600s })
+trigger Schedule(ScheduleTrigger { name: Name("report"), component: Name("cart"), times: Cron("0 3 * * 1-5"), timeout: 60s })

@@ -1,0 +1,244 @@
+//! Objects that a guest is writing: gathered aside until the guest says that they are whole.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::Poll;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+use weft_stores::blob::Spool;
+
+use super::view::View;
+use crate::refusal::Refusal;
+
+/// Bytes that a guest may hand over before they are kept.
+const PERMIT_BYTES: usize = 256 << 10;
+
+/// Values that a component may be writing at one time, over all its instances: each may have some memory.
+const VALUES_MAX: u32 = 256;
+
+/// What a component may be gathering, over all its objects and instances.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    object_bytes_max: u64,
+    bytes_max: u64,
+    bytes: AtomicU64,
+    values: AtomicU32,
+}
+
+impl Gathering {
+    pub(super) fn new(object_bytes_max: u64, bytes_max: u64) -> Self {
+        Self {
+            object_bytes_max,
+            bytes_max,
+            bytes: AtomicU64::new(0),
+            values: AtomicU32::new(0),
+        }
+    }
+
+    /// Takes room for bytes of an object that has `before` of them.
+    fn take(&self, before: u64, more: u64) -> Result<(), String> {
+        if before == 0 && self.values.load(Ordering::Relaxed) > VALUES_MAX {
+            return Err(format!("more than {VALUES_MAX} values are being written"));
+        }
+        let max = self.object_bytes_max;
+        if before.saturating_add(more) > max {
+            return Err(format!("an object of more bytes than the {max} that are allowed"));
+        }
+        let taken = self
+            .bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+                taken.checked_add(more).filter(|all| *all <= self.bytes_max)
+            });
+        taken.map(drop).map_err(|_| {
+            let max = self.bytes_max;
+            format!("objects of more than {max} bytes together are being written")
+        })
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.values.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The resource `outgoing-value`.
+pub(super) struct Outgoing {
+    body: Body,
+    has_stream: bool,
+    /// Where it goes once it is whole.
+    target: Option<(Arc<View>, String)>,
+}
+
+impl Outgoing {
+    pub(super) fn new(gathering: &Arc<Gathering>) -> Self {
+        gathering.values.fetch_add(1, Ordering::Relaxed);
+        Self {
+            body: Body(Arc::new(Mutex::new(Gathered {
+                state: State::Idle(Spool::new()),
+                taken: 0,
+                gathering: Arc::clone(gathering),
+            }))),
+            has_stream: false,
+            target: None,
+        }
+    }
+
+    /// Its stream, once.
+    pub(super) fn stream(&mut self) -> Option<Body> {
+        let is_first = !std::mem::replace(&mut self.has_stream, true);
+        is_first.then(|| self.body.clone())
+    }
+
+    /// Where it goes; said once.
+    pub(super) fn aim(&mut self, view: Arc<View>, name: String) -> Result<(), Refusal> {
+        if self.target.is_some() {
+            return Err(Refusal::failed("this value is written to an object already"));
+        }
+        self.target = Some((view, name));
+        Ok(())
+    }
+
+    /// Stores it, if somebody said where.
+    pub(super) async fn finish(self) -> Result<(), Refusal> {
+        let content = self.body.whole().await.map_err(Refusal::Failed)?;
+        match self.target {
+            Some((view, name)) => view.write(&name, content).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// What was gathered of one object. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Body(Arc<Mutex<Gathered>>);
+
+struct Gathered {
+    state: State,
+    /// Room that was taken for it.
+    taken: u64,
+    gathering: Arc<Gathering>,
+}
+
+enum State {
+    Idle(Spool),
+    /// A thread that may wait for the disk adds to it.
+    Writing(JoinHandle<(Spool, io::Result<()>)>),
+    Failed(String),
+    Done,
+}
+
+impl Gathered {
+    /// Waits for what is being added.
+    fn poll(&mut self, context: &mut std::task::Context<'_>) -> Poll<()> {
+        let State::Writing(writing) = &mut self.state else {
+            return Poll::Ready(());
+        };
+        let written = std::task::ready!(std::pin::Pin::new(writing).poll(context));
+        self.state = match written {
+            Ok((spool, Ok(()))) => State::Idle(spool),
+            Ok((_, Err(error))) => {
+                tracing::warn!(%error, "what a component writes cannot be kept meanwhile");
+                State::Failed("there is no room for what is written".to_owned())
+            }
+            Err(_) => State::Failed("what was written is lost".to_owned()),
+        };
+        Poll::Ready(())
+    }
+
+    fn add(&mut self, bytes: Bytes) -> Result<(), String> {
+        let before = match &self.state {
+            State::Idle(spool) => spool.bytes(),
+            State::Writing(_) => return Err("more was written than there was room for".to_owned()),
+            State::Failed(why) => return Err(why.clone()),
+            State::Done => return Err("the value is finished".to_owned()),
+        };
+        let more = bytes.len() as u64;
+        if let Err(why) = self.gathering.take(before, more) {
+            self.state = State::Failed(why.clone());
+            return Err(why);
+        }
+        self.taken += more;
+        if let State::Idle(mut spool) = std::mem::replace(&mut self.state, State::Done) {
+            self.state = if spool.has_memory_for(bytes.len()) {
+                spool.push(&bytes).map_err(|error| error.to_string())?;
+                State::Idle(spool)
+            } else {
+                State::Writing(tokio::task::spawn_blocking(move || {
+                    let pushed = spool.push(&bytes);
+                    (spool, pushed)
+                }))
+            };
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Gathered {
+    fn drop(&mut self) {
+        self.gathering.give_back(self.taken);
+    }
+}
+
+impl Body {
+    async fn settled(&self) {
+        std::future::poll_fn(|context| self.0.lock().poll(context)).await;
+    }
+
+    /// Everything, once nothing is being added any more.
+    async fn whole(&self) -> Result<Spool, String> {
+        self.settled().await;
+        let mut gathered = self.0.lock();
+        match std::mem::replace(&mut gathered.state, State::Done) {
+            State::Idle(spool) => Ok(spool),
+            State::Failed(why) => Err(why),
+            State::Writing(_) | State::Done => Err("the value is finished".to_owned()),
+        }
+    }
+}
+
+fn failed(why: String) -> StreamError {
+    StreamError::LastOperationFailed(wasmtime::Error::msg(why))
+}
+
+#[wasmtime_wasi::async_trait]
+impl OutputStream for Body {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.0.lock().add(bytes).map_err(failed)
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        match &self.0.lock().state {
+            State::Idle(_) => Ok(PERMIT_BYTES),
+            State::Writing(_) => Ok(0),
+            State::Failed(why) => Err(failed(why.clone())),
+            State::Done => Err(StreamError::Closed),
+        }
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Body {
+    async fn ready(&mut self) {
+        self.settled().await;
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Outgoing")
+            .field("target", &self.target.as_ref().map(|(_, name)| name))
+            .finish_non_exhaustive()
+    }
+}

@@ -30,6 +30,7 @@ mod logging;
 mod looking;
 mod messages;
 mod new;
+mod orders;
 mod repeatable;
 mod secrets;
 mod serve;

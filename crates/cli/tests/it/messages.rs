@@ -131,7 +131,7 @@ fn a_message_that_fails_comes_again_and_is_put_aside_in_the_end() {
         &[SENDER, WORKER],
         &format!(
             "{GRANTS}[trigger.message.ship]\nqueue = \"orders\"\ncomponent = \"worker\"\nattempts = 2\n\
-             backoff = \"50ms\"\ntimeout = \"500ms\"\n"
+             backoff = \"50ms\"\ntimeout = \"2s\"\n"
         ),
     );
     let mut running = up(&app);
@@ -146,7 +146,7 @@ fn a_message_that_fails_comes_again_and_is_put_aside_in_the_end() {
     );
     assert_eq!(sent, ["done"; 4]);
     running.wait_for_stdout("d: fine");
-    for (subject, why) in [("a", "at this"), ("b", "trap"), ("c", "longer than 500 ms")] {
+    for (subject, why) in [("a", "at this"), ("b", "trap"), ("c", "longer than 2 s")] {
         let failed = format!("failed at a message of `{subject}` (trigger `ship`)");
         running.wait_for_stderr(&failed);
         running.wait_for_stderr(why);
@@ -158,7 +158,7 @@ fn a_message_that_fails_comes_again_and_is_put_aside_in_the_end() {
             "b",
             "the guest trapped: `wasi:cli/environment@0.2.6` is not granted",
         ),
-        ("c", "it worked on it for longer than 500 ms"),
+        ("c", "it worked on it for longer than 2 s"),
     ] {
         running.wait_for_stderr(&format!(
             "of `{subject}` (trigger `ship`): {why}; it was tried 2 times and is put aside"
@@ -374,7 +374,8 @@ fn what_waits_in_a_queue_outlives_a_process_that_is_killed() {
     running.wait_for_stderr("failed at a message of `c`");
     running.wait_for_stderr("is put aside");
     let told = end(running);
-    assert_eq!(told, "");
+    // The other one was worked on; it comes again only where the process was killed before that was noted.
+    assert!(matches!(told.as_str(), "" | "d: here\n"), "{told}");
 }
 
 #[test]

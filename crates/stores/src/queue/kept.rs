@@ -5,7 +5,7 @@
 //! done is one more. Several processes may use one folder; in one of them at a time a group takes messages, and when
 //! it ends the next goes on.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -308,9 +308,11 @@ struct Taker {
 
 #[derive(Default)]
 struct State {
+    /// Messages whose time has come, at most as many as are read ahead.
     ready: VecDeque<Delivery>,
-    /// Messages whose time is looked at, by the millisecond before which they are not to be handed out.
-    later: BTreeMap<(u64, String), Delivery>,
+    /// Keys of messages whose time has not, by the millisecond when it does. What they hold is read again then: many
+    /// may wait for long.
+    later: BTreeSet<(u64, String)>,
     /// Keys that were read: of messages that are ready, come later, or are being worked on.
     known: HashSet<String>,
     /// The last key that was looked at.
@@ -319,43 +321,48 @@ struct State {
 }
 
 impl State {
-    /// A message whose time has come.
-    fn pop(&mut self) -> Option<Delivery> {
-        let now = now_us() / 1000;
-        while let Some(first) = self.later.first_entry() {
-            if first.key().0 > now {
-                break;
-            }
-            self.ready.push_back(first.remove());
+    /// Keys of messages whose time has come.
+    fn take_due(&mut self) -> Vec<String> {
+        let now = now_ms();
+        let mut due = Vec::new();
+        while due.len() < AHEAD
+            && self.later.first().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, key)) = self.later.pop_first()
+        {
+            due.push(key);
         }
-        self.ready.pop_front()
+        due
     }
 
     /// How long nothing comes by itself.
     fn quiet(&self) -> Duration {
-        let now = now_us() / 1000;
-        let next = self.later.keys().next();
+        let next = self.later.first();
         next.map_or(LOOK, |(at, _)| {
-            Duration::from_millis(at.saturating_sub(now)).min(LOOK)
+            Duration::from_millis(at.saturating_sub(now_ms())).min(LOOK)
         })
     }
 
+    /// Notes a message that is known and that nobody is working on.
     fn add(&mut self, key: String, kept: KeptMessage) {
-        if !self.known.insert(key.clone()) {
+        if kept.not_before_ms > now_ms() {
+            self.later.insert((kept.not_before_ms, key));
             return;
         }
-        let delivery = Delivery {
+        self.ready.push_back(Delivery {
             message: kept.message,
             attempts: kept.attempts,
-            id: key.clone(),
-        };
-        self.later.insert((kept.not_before_ms, key), delivery);
+            id: key,
+        });
     }
 }
 
 impl Taker {
-    /// Reads more messages, if there are some.
+    /// Reads more messages, if there are some: first those whose time has come.
     async fn read(&self) -> Result<(), Error> {
+        let due = self.state.lock().take_due();
+        if !due.is_empty() {
+            return self.add(due).await;
+        }
         let store = &self.lock.of.store;
         {
             let mut state = self.state.lock();
@@ -367,39 +374,55 @@ impl Taker {
         loop {
             let cursor = self.state.lock().cursor.clone();
             let page = store.list(&self.prefix, cursor.as_deref(), AHEAD).await?;
-            let keys: Vec<String> = {
-                let state = self.state.lock();
-                let unknown = page.keys.iter().filter(|key| !state.known.contains(*key));
-                unknown.cloned().collect()
-            };
-            let entries = store.get_many(&keys).await?;
-            let mut state = self.state.lock();
-            if let Some(last) = page.keys.last() {
-                state.cursor = Some(last.clone());
-            }
-            let before = state.later.len();
-            for (key, entry) in keys.into_iter().zip(entries) {
-                // One that is gone was done meanwhile.
-                let Some(entry) = entry else { continue };
-                match KeptMessage::read(&entry.value) {
-                    Some(kept) => state.add(key, kept),
-                    None => {
-                        // Told once, and left where it is.
-                        state.known.insert(key.clone());
-                        return Err(Error::NoMessage { key });
-                    }
+            let unknown: Vec<String> = {
+                let mut state = self.state.lock();
+                if let Some(last) = page.keys.last() {
+                    state.cursor = Some(last.clone());
                 }
-            }
-            if page.cursor.is_none() || state.later.len() > before {
+                let unknown = page.keys.into_iter();
+                unknown.filter(|key| state.known.insert(key.clone())).collect()
+            };
+            self.add(unknown).await?;
+            if page.cursor.is_none() || !self.state.lock().ready.is_empty() {
                 return Ok(());
             }
         }
     }
 
-    async fn write(&self, id: &str, changes: Vec<Change>) -> Result<(), Error> {
-        self.lock.of.store.write(changes).await?;
+    /// Reads the messages of these keys.
+    async fn add(&self, keys: Vec<String>) -> Result<(), Error> {
+        let entries = self.lock.of.store.get_many(&keys).await;
+        let mut state = self.state.lock();
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                // They are found again when everything is looked at.
+                for key in &keys {
+                    state.known.remove(key);
+                }
+                return Err(error.into());
+            }
+        };
+        let mut wrong = None;
+        for (key, entry) in keys.into_iter().zip(entries) {
+            match entry.map(|entry| KeptMessage::read(&entry.value)) {
+                Some(Some(kept)) => state.add(key, kept),
+                // Told once, and left where it is.
+                Some(None) => wrong = Some(key),
+                // It was done meanwhile, or somebody removed it.
+                None => {
+                    state.known.remove(&key);
+                }
+            }
+        }
+        wrong.map_or(Ok(()), |key| Err(Error::NoMessage { key }))
+    }
+
+    /// Makes changes by which a message goes. Where they cannot be made, it is found again.
+    async fn let_go(&self, id: &str, changes: Vec<Change>) -> Result<(), Error> {
+        let written = self.lock.of.store.write(changes).await;
         self.state.lock().known.remove(id);
-        Ok(())
+        Ok(written?)
     }
 }
 
@@ -408,13 +431,13 @@ impl Taking for Taker {
         Box::pin(async move {
             loop {
                 let published = self.lock.of.published.notified();
-                if let Some(delivery) = self.state.lock().pop() {
+                if let Some(delivery) = self.state.lock().ready.pop_front() {
                     return Ok(delivery);
                 }
                 self.read().await?;
                 let quiet = {
                     let mut state = self.state.lock();
-                    if let Some(delivery) = state.pop() {
+                    if let Some(delivery) = state.ready.pop_front() {
                         return Ok(delivery);
                     }
                     state.quiet()
@@ -427,7 +450,7 @@ impl Taking for Taker {
 
     fn done<'a>(&'a self, delivery: &'a Delivery) -> Answer<'a, ()> {
         let change = Change::Delete(delivery.id.clone());
-        Box::pin(self.write(&delivery.id, vec![change]))
+        Box::pin(self.let_go(&delivery.id, vec![change]))
     }
 
     fn again(&self, delivery: Delivery, after: Duration) -> Answer<'_, ()> {
@@ -436,12 +459,17 @@ impl Taking for Taker {
             let kept = KeptMessage {
                 message: delivery.message,
                 attempts: delivery.attempts.saturating_add(1),
-                not_before_ms: (now_us() / 1000).saturating_add(after_ms),
+                not_before_ms: now_ms().saturating_add(after_ms),
             };
             let key = delivery.id;
-            self.write(&key, vec![Change::Set(key.clone(), kept.write())])
-                .await?;
-            self.state.lock().add(key, kept);
+            let change = Change::Set(key.clone(), kept.write());
+            let written = self.lock.of.store.write(vec![change]).await;
+            let mut state = self.state.lock();
+            if let Err(error) = written {
+                state.known.remove(&key);
+                return Err(error.into());
+            }
+            state.add(key, kept);
             Ok(())
         })
     }
@@ -459,9 +487,14 @@ impl Taking for Taker {
                 Change::Delete(delivery.id.clone()),
                 Change::Set(aside, kept.write()),
             ];
-            self.write(&delivery.id, changes).await
+            self.let_go(&delivery.id, changes).await
         })
     }
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    now_us() / 1000
 }
 
 /// Microseconds since 1970.

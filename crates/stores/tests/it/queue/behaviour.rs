@@ -109,6 +109,34 @@ fn what_failed_comes_again_after_its_time_and_what_is_put_aside_does_not() {
 }
 
 #[test]
+fn many_that_failed_all_come_again_and_once() {
+    for Backend { name, queue, .. } in every() {
+        block_on(async {
+            let taking = queue.take("group", &pattern("a")).await.unwrap();
+            for number in 0..300 {
+                queue.publish(message("a", number.to_string())).await.unwrap();
+            }
+            for _ in 0..300 {
+                let delivery = next(&*taking).await;
+                taking.again(delivery, Duration::from_millis(300)).await.unwrap();
+            }
+            queue.publish(message("a", "new")).await.unwrap();
+            let mut came = std::collections::BTreeSet::new();
+            for _ in 0..301 {
+                let delivery = next(&*taking).await;
+                assert!(
+                    came.insert(body(&delivery)),
+                    "{name}: {} came twice",
+                    body(&delivery)
+                );
+                taking.done(&delivery).await.unwrap();
+            }
+            nothing(&*taking).await;
+        });
+    }
+}
+
+#[test]
 fn replies_come_to_whoever_asked_until_there_are_enough_or_time_is_over() {
     for Backend { name, queue, .. } in every() {
         block_on(async {

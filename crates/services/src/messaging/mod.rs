@@ -1,6 +1,6 @@
 //! Messages for guests: `wasi:messaging` as the draft 0.2.0, and `wasmcloud:messaging` 0.2.0.
 //!
-//! [`Messaging`] is what one component has of them: clients by the names that it may connect to, each a [`Client`] of a
+//! [`Messaging`] is what one component has of them: clients by the names that it may connect to, each a view of a
 //! queue that enforces the grant. `host` is the border to the guest, one file for each package; `incoming` hands a
 //! message to a component that takes some. Queues are in [`weft_stores`].
 //!

@@ -2,20 +2,18 @@
 
 use std::ops::Range;
 
-use weft_app::Name;
 use weft_app::blob_store::{BlobBackend, BlobStore, S3, S3Key};
 use weft_app::grant::{BlobStoreGrant, ContainerGrant};
 use weft_app::quantity::parse_bytes;
 use weft_app::store::Durability;
 
+use super::granted::{Granting, known};
 use super::stores::access;
 use super::values::{self, Text};
 use super::{Lowering, limits};
-use crate::bounds::{COMPONENTS_MAX, ENTRIES_MAX};
 use crate::diagnostic::quote;
-use crate::document::{Table, Value};
+use crate::document::Table;
 use crate::problems::Problem;
-use crate::suggest;
 
 /// Keys of a blob store that say something to some backends only.
 const ONLY_FOR: &[(&str, &[&str])] = &[
@@ -37,24 +35,13 @@ const REGION: &str = "us-east-1";
 impl Lowering<'_> {
     /// Reads the blob stores of the app, for the grants that name them.
     pub(super) fn declare_blob_stores(&mut self, root: &Table) {
-        let Some(all) = values::table(root, "blobstore") else {
-            return;
-        };
-        for entry in all.entries().iter().take(COMPONENTS_MAX) {
-            let Value::Table(table) = &entry.node.value else {
-                continue;
-            };
-            match entry.key.parse::<Name>() {
-                Ok(name) => {
-                    if let Some(backend) = self.blob_backend(table, &entry.key_span) {
-                        let store = BlobStore {
-                            name: name.clone(),
-                            backend,
-                        };
-                        self.blob_stores.insert(name, store);
-                    }
-                }
-                Err(error) => self.refuse_name(error, &entry.key, &entry.key_span),
+        for (name, table, place) in self.named(root, "blobstore") {
+            if let Some(backend) = self.blob_backend(table, place) {
+                let store = BlobStore {
+                    name: name.clone(),
+                    backend,
+                };
+                self.blob_stores.insert(name, store);
             }
         }
     }
@@ -163,34 +150,16 @@ impl Lowering<'_> {
     }
 
     pub(super) fn blobstore(&mut self, grants: &Table) -> BlobStoreGrant {
-        let mut granted = BlobStoreGrant::default();
-        for (name, span) in values::texts(grants, "blobstore") {
-            let again = granted
-                .containers
-                .iter()
-                .any(|container: &ContainerGrant| container.name == name);
-            if again {
-                let message = format!("the blob store {} is given twice", quote(name));
-                self.problems.push(Problem::error(message).at(span));
-            } else if let Some(store) = self.known_blob_store((name, span)) {
-                granted.containers.push(ContainerGrant::whole(name, store));
-            }
-        }
-        let Some(table) = values::table(grants, "blobstore") else {
-            return granted;
+        let containers = Granting {
+            key: "blobstore",
+            kind: "blob store",
+            find: Self::known_blob_store,
+            whole: ContainerGrant::whole,
+            narrowed: Self::container,
         };
-        for entry in table.entries().iter().take(ENTRIES_MAX) {
-            let container = match &entry.node.value {
-                Value::Text(store) => {
-                    let store = self.known_blob_store((store, &entry.node.span));
-                    store.map(|store| ContainerGrant::whole(&entry.key, store))
-                }
-                Value::Table(table) => self.container(&entry.key, table),
-                _ => None,
-            };
-            granted.containers.extend(container);
+        BlobStoreGrant {
+            containers: self.granted(grants, &containers),
         }
-        granted
     }
 
     fn container(&mut self, name: &str, table: &Table) -> Option<ContainerGrant> {
@@ -206,25 +175,14 @@ impl Lowering<'_> {
     }
 
     /// A blob store of this app, as a grant names it.
-    fn known_blob_store(&mut self, (written, span): Text<'_>) -> Option<BlobStore> {
-        let found = self
-            .blob_stores
-            .values()
-            .find(|store| store.name.as_str() == written)
-            .cloned();
-        if found.is_none() {
-            let known = || self.blob_stores.keys().map(Name::as_str);
-            let hint = match suggest::nearest(written, known()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    format!(
-                        "declare it: `[blobstore.{written}]`, with nothing under it for files of this machine"
-                    )
-                }
-            };
-            let message = format!("there is no blob store {}", quote(written));
-            self.problems.push(Problem::error(message).at(span).hint(hint));
-        }
-        found
+    fn known_blob_store(&mut self, written: Text<'_>) -> Option<BlobStore> {
+        let undeclared = "[blobstore.NAME]`, with nothing under it for files of this machine";
+        known(
+            &self.blob_stores,
+            self.problems,
+            written,
+            "blob store",
+            undeclared,
+        )
     }
 }

@@ -7,6 +7,7 @@
 mod blob_stores;
 mod cell;
 mod component;
+mod granted;
 mod grants;
 mod http;
 mod limits;

@@ -13,13 +13,12 @@ use weft_app::subject::Pattern;
 use weft_app::trigger::schedule::Times;
 use weft_app::{MessageTrigger, Name, ScheduleTrigger, Trigger};
 
+use super::granted::{Granting, known};
 use super::values::{self, Text};
 use super::{Lowering, limits};
-use crate::bounds::{COMPONENTS_MAX, ENTRIES_MAX};
 use crate::diagnostic::quote;
 use crate::document::{Table, Value};
 use crate::problems::Problem;
-use crate::suggest;
 
 /// Keys of a queue that say something to some backends only.
 const ONLY_FOR: &[(&str, &[&str])] = &[("path", &["embedded"]), ("durability", &["embedded"])];
@@ -53,54 +52,17 @@ impl Lowering<'_> {
         }
     }
 
-    /// The tables below a key, by their names.
-    fn named<'t>(&mut self, table: &'t Table, key: &str) -> Vec<(Name, &'t Table, &'t Range<usize>)> {
-        let mut found = Vec::new();
-        let all = values::table(table, key);
-        for entry in all
-            .into_iter()
-            .flat_map(|all| all.entries().iter().take(COMPONENTS_MAX))
-        {
-            let Value::Table(table) = &entry.node.value else {
-                continue;
-            };
-            match entry.key.parse::<Name>() {
-                Ok(name) => found.push((name, table, &entry.key_span)),
-                Err(error) => self.refuse_name(error, &entry.key, &entry.key_span),
-            }
-        }
-        found
-    }
-
     pub(super) fn messaging(&mut self, grants: &Table) -> MessagingGrant {
-        let mut granted = MessagingGrant::default();
-        for (name, span) in values::texts(grants, "messaging") {
-            let again = granted
-                .clients
-                .iter()
-                .any(|client: &ClientGrant| client.name == name);
-            if again {
-                let message = format!("the queue {} is given twice", quote(name));
-                self.problems.push(Problem::error(message).at(span));
-            } else if let Some(queue) = self.known_queue((name, span)) {
-                granted.clients.push(ClientGrant::whole(name, queue));
-            }
-        }
-        let Some(table) = values::table(grants, "messaging") else {
-            return granted;
+        let clients = Granting {
+            key: "messaging",
+            kind: "queue",
+            find: Self::known_queue,
+            whole: ClientGrant::whole,
+            narrowed: Self::client,
         };
-        for entry in table.entries().iter().take(ENTRIES_MAX) {
-            let client = match &entry.node.value {
-                Value::Text(queue) => {
-                    let queue = self.known_queue((queue, &entry.node.span));
-                    queue.map(|queue| ClientGrant::whole(&entry.key, queue))
-                }
-                Value::Table(table) => self.client(&entry.key, table),
-                _ => None,
-            };
-            granted.clients.extend(client);
+        MessagingGrant {
+            clients: self.granted(grants, &clients),
         }
-        granted
     }
 
     fn client(&mut self, name: &str, table: &Table) -> Option<ClientGrant> {
@@ -129,22 +91,9 @@ impl Lowering<'_> {
     }
 
     /// A queue of this app, as a grant or a trigger names it.
-    fn known_queue(&mut self, (written, span): Text<'_>) -> Option<MessageQueue> {
-        let found = self
-            .queues
-            .values()
-            .find(|queue| queue.name.as_str() == written)
-            .cloned();
-        if found.is_none() {
-            let known = || self.queues.keys().map(Name::as_str);
-            let hint = match suggest::nearest(written, known()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("declare it: `[queue.{written}]`, with nothing under it for an embedded one"),
-            };
-            let message = format!("there is no queue {}", quote(written));
-            self.problems.push(Problem::error(message).at(span).hint(hint));
-        }
-        found
+    fn known_queue(&mut self, written: Text<'_>) -> Option<MessageQueue> {
+        let undeclared = "[queue.NAME]`, with nothing under it for an embedded one";
+        known(&self.queues, self.problems, written, "queue", undeclared)
     }
 
     /// The triggers below `[trigger.message]` and `[trigger.schedule]`.

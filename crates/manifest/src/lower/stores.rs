@@ -3,16 +3,15 @@
 use std::num::NonZeroU32;
 use std::ops::Range;
 
-use weft_app::Name;
 use weft_app::grant::{BucketGrant, DataAccess, KeyValueGrant};
 use weft_app::quantity::parse_bytes;
 use weft_app::store::{Durability, Store, StoreAddress, StoreBackend};
 
+use super::granted::{Granting, known};
 use super::values::{self, Text};
 use super::{Lowering, limits};
-use crate::bounds::{COMPONENTS_MAX, ENTRIES_MAX};
 use crate::diagnostic::quote;
-use crate::document::{Table, Value};
+use crate::document::Table;
 use crate::problems::Problem;
 use crate::suggest;
 
@@ -33,24 +32,13 @@ const ONLY_FOR: &[(&str, &[&str])] = &[
 impl Lowering<'_> {
     /// Reads the stores of the app, for the grants that name them.
     pub(super) fn declare_stores(&mut self, root: &Table) {
-        let Some(all) = values::table(root, "store") else {
-            return;
-        };
-        for entry in all.entries().iter().take(COMPONENTS_MAX) {
-            let Value::Table(table) = &entry.node.value else {
-                continue;
-            };
-            match entry.key.parse::<Name>() {
-                Ok(name) => {
-                    if let Some(backend) = self.backend(table, &entry.key_span) {
-                        let store = Store {
-                            name: name.clone(),
-                            backend,
-                        };
-                        self.stores.insert(name, store);
-                    }
-                }
-                Err(error) => self.refuse_name(error, &entry.key, &entry.key_span),
+        for (name, table, place) in self.named(root, "store") {
+            if let Some(backend) = self.backend(table, place) {
+                let store = Store {
+                    name: name.clone(),
+                    backend,
+                };
+                self.stores.insert(name, store);
             }
         }
     }
@@ -178,34 +166,16 @@ impl Lowering<'_> {
     }
 
     pub(super) fn keyvalue(&mut self, grants: &Table) -> KeyValueGrant {
-        let mut granted = KeyValueGrant::default();
-        for (name, span) in values::texts(grants, "keyvalue") {
-            let again = granted
-                .buckets
-                .iter()
-                .any(|bucket: &BucketGrant| bucket.name == name);
-            if again {
-                let message = format!("the store {} is given twice", quote(name));
-                self.problems.push(Problem::error(message).at(span));
-            } else if let Some(store) = self.known_store((name, span)) {
-                granted.buckets.push(BucketGrant::whole(name, store));
-            }
-        }
-        let Some(table) = values::table(grants, "keyvalue") else {
-            return granted;
+        let buckets = Granting {
+            key: "keyvalue",
+            kind: "store",
+            find: Self::known_store,
+            whole: BucketGrant::whole,
+            narrowed: Self::bucket,
         };
-        for entry in table.entries().iter().take(ENTRIES_MAX) {
-            let bucket = match &entry.node.value {
-                Value::Text(store) => {
-                    let store = self.known_store((store, &entry.node.span));
-                    store.map(|store| BucketGrant::whole(&entry.key, store))
-                }
-                Value::Table(table) => self.bucket(&entry.key, table),
-                _ => None,
-            };
-            granted.buckets.extend(bucket);
+        KeyValueGrant {
+            buckets: self.granted(grants, &buckets),
         }
-        granted
     }
 
     fn bucket(&mut self, name: &str, table: &Table) -> Option<BucketGrant> {
@@ -237,22 +207,9 @@ impl Lowering<'_> {
     }
 
     /// A store of this app, as a grant names it.
-    fn known_store(&mut self, (written, span): Text<'_>) -> Option<Store> {
-        let found = self
-            .stores
-            .values()
-            .find(|store| store.name.as_str() == written)
-            .cloned();
-        if found.is_none() {
-            let known = || self.stores.keys().map(Name::as_str);
-            let hint = match suggest::nearest(written, known()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("declare it: `[store.{written}]`, with nothing under it for an embedded one"),
-            };
-            let message = format!("there is no store {}", quote(written));
-            self.problems.push(Problem::error(message).at(span).hint(hint));
-        }
-        found
+    fn known_store(&mut self, written: Text<'_>) -> Option<Store> {
+        let undeclared = "[store.NAME]`, with nothing under it for an embedded one";
+        known(&self.stores, self.problems, written, "store", undeclared)
     }
 }
 

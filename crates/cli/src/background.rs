@@ -196,13 +196,17 @@ impl Attending {
     async fn work(&self, taking: &dyn Taking, delivery: Delivery) {
         let component = &self.trigger.component;
         let program = self.current.get().messages.get(component).cloned();
+        let says = |why: &str| format!("it says `{}`", crate::output::one_line(why));
         let why = match program {
             Some(program) => {
                 let handing = messaging::hand(&program, delivery.message.clone());
                 match tokio::time::timeout(self.trigger.timeout, handing).await {
                     Ok(Ok(Taken::Done)) => None,
-                    Ok(Ok(Taken::Refused(why))) => {
-                        Some(format!("it says `{}`", crate::output::one_line(&why)))
+                    Ok(Ok(Taken::Refused(why))) => Some(says(&why)),
+                    Ok(Ok(Taken::Rejected(why))) => {
+                        return self
+                            .noted(self.rejected(taking, delivery, &says(&why)).await)
+                            .await;
                     }
                     Ok(Err(failure)) => Some(failure.to_string()),
                     Err(_) => Some(format!(
@@ -217,6 +221,10 @@ impl Attending {
             None => self.done(taking, &delivery).await,
             Some(why) => self.failed_at(taking, delivery, &why).await,
         };
+        self.noted(told).await;
+    }
+
+    async fn noted(&self, told: Result<(), weft_stores::queue::Error>) {
         if let Err(error) = told {
             self.failed("is not noted, and so they come again", &error).await;
         }
@@ -239,16 +247,9 @@ impl Attending {
         delivery: Delivery,
         why: &str,
     ) -> Result<(), weft_stores::queue::Error> {
-        let MessageTrigger {
-            name,
-            component,
-            attempts_max,
-            ..
-        } = &*self.trigger;
+        let attempts_max = self.trigger.attempts_max;
         let failures = delivery.attempts.saturating_add(1);
-        let subject = &delivery.message.subject;
-        let what =
-            format!("component `{component}` failed at a message of `{subject}` (trigger `{name}`): {why}");
+        let what = self.what_failed(&delivery, why);
         if failures >= attempts_max.get() {
             self.output
                 .warn(&format!("{what}; it was tried {failures} times and is put aside"));
@@ -259,6 +260,25 @@ impl Attending {
         self.output
             .warn(&format!("{what}; it is tried again after {wait}"));
         taking.again(delivery, after).await
+    }
+
+    /// The component says that trying again would not help.
+    async fn rejected(
+        &self,
+        taking: &dyn Taking,
+        delivery: Delivery,
+        why: &str,
+    ) -> Result<(), weft_stores::queue::Error> {
+        let what = self.what_failed(&delivery, why);
+        self.output
+            .warn(&format!("{what}; it is not to be tried again and is put aside"));
+        taking.put_aside(delivery).await
+    }
+
+    fn what_failed(&self, delivery: &Delivery, why: &str) -> String {
+        let MessageTrigger { name, component, .. } = &*self.trigger;
+        let subject = &delivery.message.subject;
+        format!("component `{component}` failed at a message of `{subject}` (trigger `{name}`): {why}")
     }
 
     async fn failed(&self, what: &str, error: &weft_stores::queue::Error) {

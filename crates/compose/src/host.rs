@@ -73,6 +73,7 @@ pub(crate) fn handling(export: &str) -> Handling {
 const TAKES_MESSAGES: &[&str] = &[
     "wasi:messaging/incoming-handler@0.2.0-draft",
     "wasmcloud:messaging/handler@0.2.0",
+    "wasmcloud:messaging/handler@0.3.0",
 ];
 
 /// Whether the host hands messages to an export of this name; an error where it would to another version.
@@ -151,13 +152,19 @@ const CONFIG_DRAFTS: Versions = Versions::Drafts(
 );
 const KEYVALUE_DRAFTS: Versions =
     Versions::Drafts(&["0.2.0-draft", "0.2.0-draft2"], "0.2.0-draft and 0.2.0-draft2");
+const SPIN_2: Versions = Versions::Drafts(&["2.0.0"], "2.0.0");
+const SPIN_3: Versions = Versions::Drafts(&["3.0.0"], "3.0.0");
+const WASMCLOUD_KEYVALUE: Versions = Versions::Drafts(&["0.2.0"], "0.2.0");
 const BLOBSTORE_DRAFTS: Versions = Versions::Drafts(&["0.2.0-draft"], "0.2.0-draft");
+const WASMCLOUD_BLOBSTORE: Versions = Versions::Drafts(&["0.1.0"], "0.1.0");
 const MESSAGING_DRAFTS: Versions = Versions::Drafts(&["0.2.0-draft"], "0.2.0-draft");
-const WASMCLOUD_MESSAGING: Versions = Versions::Drafts(&["0.2.0"], "0.2.0");
+const WASMCLOUD_MESSAGING: Versions = Versions::Drafts(&["0.2.0", "0.3.0"], "0.2.0 and 0.3.0");
 const LOGGING_DRAFTS: Versions = Versions::DraftsOrNone(&["0.1.0-draft"], "0.1.0-draft and none");
 
 /// Every interface that the host offers.
 const OFFERED: &[(&str, Versions, Need)] = &[
+    ("fermyon:spin/key-value", SPIN_2, KEYVALUE),
+    ("spin:key-value/key-value", SPIN_3, KEYVALUE),
     ("wasi:blobstore/blobstore", BLOBSTORE_DRAFTS, BLOBSTORE),
     ("wasi:blobstore/container", BLOBSTORE_DRAFTS, Need::Nothing),
     ("wasi:blobstore/types", BLOBSTORE_DRAFTS, Need::Nothing),
@@ -205,6 +212,18 @@ const OFFERED: &[(&str, Versions, Need)] = &[
     ("wasi:sockets/types", Versions::P3, NETWORK),
     ("wasi:sockets/udp", Versions::P2, Need::Nothing),
     ("wasi:sockets/udp-create-socket", Versions::P2, NETWORK),
+    ("wasmcloud:blobstore/blobstore", WASMCLOUD_BLOBSTORE, BLOBSTORE),
+    (
+        "wasmcloud:blobstore/container",
+        WASMCLOUD_BLOBSTORE,
+        Need::Nothing,
+    ),
+    ("wasmcloud:blobstore/types", WASMCLOUD_BLOBSTORE, Need::Nothing),
+    ("wasmcloud:keyvalue/atomics", WASMCLOUD_KEYVALUE, KEYVALUE),
+    ("wasmcloud:keyvalue/batch", WASMCLOUD_KEYVALUE, KEYVALUE),
+    ("wasmcloud:keyvalue/cas", WASMCLOUD_KEYVALUE, KEYVALUE),
+    ("wasmcloud:keyvalue/store", WASMCLOUD_KEYVALUE, KEYVALUE),
+    ("wasmcloud:keyvalue/types", WASMCLOUD_KEYVALUE, Need::Nothing),
     ("wasmcloud:messaging/consumer", WASMCLOUD_MESSAGING, MESSAGING),
     ("wasmcloud:messaging/types", WASMCLOUD_MESSAGING, Need::Nothing),
 ];

@@ -343,7 +343,7 @@ pub enum Reason {
     },
     /// A trigger hands messages to a component that takes none.
     #[error(
-        "component `{component}` takes no messages: it exports neither `wasi:messaging/incoming-handler@0.2.0-draft` nor `wasmcloud:messaging/handler@0.2.0`"
+        "component `{component}` takes no messages: it exports neither `wasi:messaging/incoming-handler@0.2.0-draft` nor `wasmcloud:messaging/handler` of 0.2.0 or 0.3.0"
     )]
     TakesNoMessages {
         /// The component.
@@ -351,7 +351,7 @@ pub enum Reason {
     },
     /// A component takes messages in a version that is not entered.
     #[error(
-        "component `{component}` exports `{export}`; messages are handed to `wasi:messaging/incoming-handler@0.2.0-draft` and `wasmcloud:messaging/handler@0.2.0`"
+        "component `{component}` exports `{export}`; messages are handed to `wasi:messaging/incoming-handler@0.2.0-draft` and to `wasmcloud:messaging/handler` of 0.2.0 and 0.3.0"
     )]
     MessageVersion {
         /// The component.

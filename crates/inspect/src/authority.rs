@@ -160,9 +160,12 @@ pub(crate) fn of_interface(name: &str) -> Need {
         ("wasi:http", "outgoing-handler" | "client" | "handler") => Need(Authority::OutgoingHttp, ORIGIN),
         ("wasi:http", "types") | ("wasi:io", "error" | "poll" | "streams") => Need(Authority::Harmless, &[]),
         ("wasi:clocks", _) => Need(Authority::Clocks, CLOCK),
-        ("wasi:keyvalue", "store" | "atomics" | "batch") => Need(Authority::KeyValue, BUCKET),
-        ("wasi:blobstore", "blobstore") => Need(Authority::BlobStore, CONTAINER),
-        ("wasi:blobstore", "container" | "types") => Need(Authority::Harmless, &[]),
+        ("wasi:keyvalue", "store" | "atomics" | "batch")
+        | ("wasmcloud:keyvalue", "store" | "atomics" | "batch" | "cas")
+        | ("fermyon:spin" | "spin:key-value", "key-value") => Need(Authority::KeyValue, BUCKET),
+        ("wasmcloud:keyvalue", "types") => Need(Authority::Harmless, &[]),
+        ("wasi:blobstore" | "wasmcloud:blobstore", "blobstore") => Need(Authority::BlobStore, CONTAINER),
+        ("wasi:blobstore" | "wasmcloud:blobstore", "container" | "types") => Need(Authority::Harmless, &[]),
         ("wasi:messaging", "producer" | "request-reply") | ("wasmcloud:messaging", "consumer") => {
             Need(Authority::Messaging, &[])
         }

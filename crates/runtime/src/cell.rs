@@ -211,7 +211,8 @@ impl Cell {
         Some((principal.side.services.get()?, &mut self.table))
     }
 
-    pub(crate) fn table(&mut self) -> &mut ResourceTable {
+    /// The handles of the cell.
+    pub fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
     }
 }

@@ -43,6 +43,6 @@ pub use interruption::Interruption;
 pub use link::{Imports, ScopedImport};
 pub use prepared::Prepared;
 pub use program::Program;
-pub use service::{Service, ServiceInterface, Services};
+pub use service::{RegisterService, Service, ServiceInterface, Services};
 pub use stop::{LimitHit, Stop, StopReason};
 pub use wasmtime_wasi_http::WasiHttpHooks;

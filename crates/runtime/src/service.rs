@@ -21,12 +21,36 @@ pub trait Service: Any + Send + Sync {
 /// One interface, and how its functions are registered for a principal.
 #[derive(Clone, Copy)]
 pub struct ServiceInterface {
-    /// Its name with its version, such as `wasi:keyvalue/store@0.2.0-draft2`.
-    pub name: &'static str,
-    /// Registers its types and functions for the principal of a number. The functions find what they act on with
-    /// [`Cell::service`].
-    pub register: fn(&mut LinkerInstance<'_, Cell>, usize) -> wasmtime::Result<()>,
+    pub(crate) name: &'static str,
+    pub(crate) register: RegisterService,
+    pub(crate) register_async: Option<RegisterService>,
 }
+
+impl ServiceInterface {
+    /// An interface by its name with its version, such as `wasi:keyvalue/store@0.2.0-draft2`, and what registers its types
+    /// and functions. The functions find what they act on with [`Cell::service`].
+    #[must_use]
+    pub const fn new(name: &'static str, register: RegisterService) -> Self {
+        Self {
+            name,
+            register,
+            register_async: None,
+        }
+    }
+
+    /// The same interface with asynchronous functions, which something else registers. An engine without them runs no
+    /// program that imports one, but it does run programs that import the interface for its types.
+    #[must_use]
+    pub const fn with_async(self, register: RegisterService) -> Self {
+        Self {
+            register_async: Some(register),
+            ..self
+        }
+    }
+}
+
+/// Registers something of an interface for the principal of a number.
+pub type RegisterService = fn(&mut LinkerInstance<'_, Cell>, usize) -> wasmtime::Result<()>;
 
 impl fmt::Debug for ServiceInterface {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -108,14 +108,8 @@ fn cut(mut text: String, bytes_max: usize) -> String {
 }
 
 const INTERFACES: &[ServiceInterface] = &[
-    ServiceInterface {
-        name: "wasi:logging/logging",
-        register,
-    },
-    ServiceInterface {
-        name: "wasi:logging/logging@0.1.0-draft",
-        register,
-    },
+    ServiceInterface::new("wasi:logging/logging", register),
+    ServiceInterface::new("wasi:logging/logging@0.1.0-draft", register),
 ];
 
 impl Service for Logging {

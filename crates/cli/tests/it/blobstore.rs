@@ -355,7 +355,7 @@ fn a_damaged_object_is_told_and_never_served() {
     assert_eq!(fs_err::read(file).unwrap(), bytes);
 }
 
-fn files_below(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
+pub(crate) fn files_below(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
     for entry in fs_err::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

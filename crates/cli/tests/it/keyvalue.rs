@@ -480,4 +480,33 @@ fn the_interfaces_are_those_that_were_published() {
         digest("keyvalue_draft"),
         "4ab6999d774e048986a8125b31db4e60060f9bcf62b5f9d8ef7af956bed943a0"
     );
+    for (file, expected) in [
+        (
+            "keyvalue_wasmcloud/wit/deps/wasmcloud-keyvalue/package.wit",
+            "45802c6f3125ff6727683e174c2ea0421da9f97614b858c1dea5b1bf746958fa",
+        ),
+        (
+            "keyvalue_spin/wit/deps/spin/key-value.wit",
+            "20b921e3f71c5749bcce98fd6a0b0974710c34c0f530d3a27d860b8bfab6ca74",
+        ),
+        (
+            "keyvalue_spin_p3/wit/deps/spin-key-value/key-value.wit",
+            "1c528ac892cdf21357825726ca0e2592b552c34b1c087669a89db7a56a3f9651",
+        ),
+        (
+            "blobstore_wasmcloud/wit/deps/wasmcloud-blobstore/package.wit",
+            "ac7e07586f1e610505f63f98f2f6e9c897381ceb8318500b4c8e93691e9ee065",
+        ),
+        (
+            "messages_wasmcloud_p3/wit/deps/wasmcloud-messaging/package.wit",
+            "f9dde65a80a62c0880bb3ab90842dc45afe7f64fcbc8579fbd826060e18ff674",
+        ),
+    ] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../guests")
+            .join(file);
+        let digest = Sha256::digest(fs_err::read(&file).unwrap());
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, expected, "{}", file.display());
+    }
 }

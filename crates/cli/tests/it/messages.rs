@@ -6,7 +6,7 @@ use weft_testing::weft::{Run, Running};
 use weft_testing::{Scratch, guest};
 
 /// A worker for each name, what sends messages, and the rest of the manifest.
-fn app(guests: &[(&str, &str)], rest: &str) -> Scratch {
+pub(crate) fn app(guests: &[(&str, &str)], rest: &str) -> Scratch {
     let scratch = Scratch::new();
     let mut manifest = "[app]\nname = \"shop\"\n".to_owned();
     for (name, source) in guests {
@@ -19,36 +19,36 @@ fn app(guests: &[(&str, &str)], rest: &str) -> Scratch {
     scratch
 }
 
-const SENDER: (&str, &str) = ("sender", "messages_sender");
-const WORKER: (&str, &str) = ("worker", "messages");
+pub(crate) const SENDER: (&str, &str) = ("sender", "messages_sender");
+pub(crate) const WORKER: (&str, &str) = ("worker", "messages");
 
 /// What a worker and a sender may do in most tests.
-const GRANTS: &str = "[component.sender.grants]\nstdio = \"all\"\nenv = []\nmessaging = [\"orders\"]\n\
+pub(crate) const GRANTS: &str = "[component.sender.grants]\nstdio = \"all\"\nenv = []\nmessaging = [\"orders\"]\n\
     [component.worker.grants]\nstdio = \"all\"\nmessaging = { default = \"orders\" }\n\
     [queue.orders]\n[trigger.command]\ncomponent = \"sender\"\n";
 
-fn weft(command: &str, app: &Scratch) -> Run {
+pub(crate) fn weft(command: &str, app: &Scratch) -> Run {
     crate::weft()
         .arg(command)
         .arg(app.path())
         .env("WEFT_DATA_DIR", app.path().join("own"))
 }
 
-fn up(app: &Scratch) -> Running {
+pub(crate) fn up(app: &Scratch) -> Running {
     let mut running = weft("up", app).start();
     running.wait_for_stderr("is at work");
     running
 }
 
 /// What each call of the sender came to.
-fn send<const N: usize>(app: &Scratch, calls: [&str; N]) -> Vec<String> {
+pub(crate) fn send<const N: usize>(app: &Scratch, calls: [&str; N]) -> Vec<String> {
     let told = weft("run", app).arg("connect orders").args(calls).run();
     let told = told.with_code(0).stdout();
     told.lines().skip(1).map(str::to_owned).collect()
 }
 
 /// Ends it as a person would, and what it has printed.
-fn end(running: Running) -> String {
+pub(crate) fn end(running: Running) -> String {
     running.terminate();
     running.ended().with_code(0).stdout()
 }

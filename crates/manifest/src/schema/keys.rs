@@ -485,7 +485,7 @@ pub(crate) const GRANTS: Table = Table {
                 }),
             ]),
             presence: Default("no bucket"),
-            doc: "Buckets that it may open through `wasi:keyvalue`, and the stores that they are in ([services](services.md)).\nA list gives whole stores under their own names; a table gives each bucket the name that the component opens it by.",
+            doc: "Buckets that it may open through `wasi:keyvalue` or a like interface, and the stores that they are in ([services](services.md)).\nA list gives whole stores under their own names; a table gives each bucket the name that the component opens it by.",
             example: "keyvalue = [\"carts\"]",
         },
         Key {
@@ -500,7 +500,7 @@ pub(crate) const GRANTS: Table = Table {
                 }),
             ]),
             presence: Default("no container"),
-            doc: "Containers that it may open through `wasi:blobstore`, and the blob stores that they are ([services](services.md#blob-stores-and-containers)).\nA list gives whole blob stores under their own names; a table gives each container the name that the component opens it by.",
+            doc: "Containers that it may open through `wasi:blobstore` or `wasmcloud:blobstore`, and the blob stores that they are ([services](services.md#blob-stores-and-containers)).\nA list gives whole blob stores under their own names; a table gives each container the name that the component opens it by.",
             example: "blobstore = [\"photos\"]",
         },
         Key {
@@ -515,7 +515,7 @@ pub(crate) const GRANTS: Table = Table {
                 }),
             ]),
             presence: Default("no queue"),
-            doc: "Queues that it may send messages to through `wasi:messaging` ([services](services.md#messages)).\nA list gives whole queues under their own names; a table gives each the name that the component connects to it by.\nReplying to a message that it was handed needs no more than `messaging = []`.",
+            doc: "Queues that it may send messages to through `wasi:messaging` or `wasmcloud:messaging` ([services](services.md#messages)).\nA list gives whole queues under their own names; a table gives each the name that the component connects to it by.\nReplying to a message that it was handed needs no more than `messaging = []`.",
             example: "messaging = [\"orders\"]",
         },
         Key {

@@ -4,16 +4,16 @@
 //! [`HandlerProgram`] is such a component, linked once. Each call gets an instance of its own, which ends with it.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 
-use wasmtime::component::{
-    ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower, ResourceTable,
-};
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower, TypedFunc};
+use wasmtime::{AsContextMut as _, Store, StoreContextMut};
 
 use super::http::{self, Failure, Serving};
 use super::{Entry, Observe, Pressure, Report};
 use crate::cell::Cell;
-use crate::engine::Engine;
+use crate::engine::{Concurrency, Engine};
 use crate::link::Linking;
 use crate::prepared::{self, PrepareError};
 use crate::program::{Code, Program};
@@ -66,7 +66,8 @@ impl HandlerProgram {
         interfaces.iter().find(is_there).copied()
     }
 
-    /// Calls a function of an interface with what `parameters` makes of the handles of the new instance.
+    /// Calls a function of an interface with what `parameters` makes in the store of the new instance, and waits until it has
+    /// returned and whatever it has begun has come to its end.
     ///
     /// # Errors
     /// When no instance can be had, there is no such function, or the guest ends before it returns.
@@ -77,10 +78,10 @@ impl HandlerProgram {
         &self,
         interface: &str,
         function: &str,
-        parameters: impl FnOnce(&mut ResourceTable) -> wasmtime::Result<P> + Send,
+        parameters: impl FnOnce(StoreContextMut<'_, Cell>) -> wasmtime::Result<P> + Send,
     ) -> Result<R, Failure>
     where
-        P: ComponentNamedList + Lower + Send + Sync,
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let inner = &self.0;
@@ -90,9 +91,12 @@ impl HandlerProgram {
         let instance = inner.component.instantiate_async(&mut store).await;
         let instance = instance.map_err(|error| Failure::of_instantiation(&error, store.data(), limits))?;
         let called = async {
-            let parameters = parameters(store.data_mut().table())?;
+            let parameters = parameters(store.as_context_mut())?;
             let function = instance.get_typed_func::<P, R>(&mut store, index)?;
-            function.call_async(&mut store, parameters).await
+            match inner.engine.profile().concurrency() {
+                Concurrency::Off => function.call_async(&mut store, parameters).await,
+                Concurrency::On => call_to_the_end(&mut store, function, parameters).await,
+            }
         };
         let called = called.await;
         called.map_err(|error| Failure::of(&error, store.data(), limits))
@@ -105,6 +109,26 @@ impl HandlerProgram {
             .and_then(|interface| component.get_export_index(Some(&interface), function))
             .ok_or_else(|| Failure::platform(format!("there is no function `{interface}#{function}`")))
     }
+}
+
+/// Calls an asynchronous function, which may return before its tasks have ended.
+async fn call_to_the_end<P, R>(
+    store: &mut Store<Cell>,
+    function: TypedFunc<P, R>,
+    parameters: P,
+) -> wasmtime::Result<R>
+where
+    P: ComponentNamedList + Lower + Send + Sync + 'static,
+    R: ComponentNamedList + Lift + Send + Sync + 'static,
+{
+    store
+        .run_concurrent(async |accessor| {
+            let returned = function.call_concurrent(accessor, parameters).await?;
+            poll_fn(|context| accessor.poll_no_interesting_tasks(context)).await;
+            Ok(returned)
+        })
+        .await
+        .flatten()
 }
 
 /// Runs a program as a command, as often as somebody likes, each time with an instance of its own.

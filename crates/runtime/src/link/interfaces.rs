@@ -20,7 +20,7 @@ use super::slot::Slot;
 use crate::cell::Cell;
 use crate::engine::Concurrency;
 use crate::network::host;
-use crate::service::ServiceInterface;
+use crate::service::{RegisterService, ServiceInterface};
 
 /// Registers one interface in an instance of the linker.
 pub(super) type Register = fn(&mut LinkerInstance<'_, Cell>, &Slot) -> wasmtime::Result<()>;
@@ -44,7 +44,7 @@ pub(super) struct Provided {
 /// Who registers an interface.
 enum By {
     Us(Register),
-    Service(fn(&mut LinkerInstance<'_, Cell>, usize) -> wasmtime::Result<()>),
+    Service(RegisterService, Option<RegisterService>),
 }
 
 impl Provided {
@@ -57,7 +57,10 @@ impl Provided {
     ) -> wasmtime::Result<()> {
         match self.by {
             By::Us(register) => register(instance, slot),
-            By::Service(register) => register(instance, principal),
+            By::Service(register, register_async) => {
+                register(instance, principal)?;
+                register_async.map_or(Ok(()), |register| register(instance, principal))
+            }
         }
     }
 }
@@ -79,7 +82,10 @@ pub(super) fn find(
         return Some(Provided {
             path: service.name,
             release: Release::Draft,
-            by: By::Service(service.register),
+            by: By::Service(
+                service.register,
+                service.register_async.filter(|_| concurrency == Concurrency::On),
+            ),
         });
     }
     let (path, version) = import.split_once('@')?;

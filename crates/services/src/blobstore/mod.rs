@@ -1,6 +1,6 @@
-//! Objects for guests: `wasi:blobstore`, as the draft 0.2.0.
+//! Objects for guests: `wasi:blobstore` as the draft 0.2.0, and `wasmcloud:blobstore` 0.1.0.
 //!
-//! [`Blobs`] is what one component has of it: containers by the names that it may open, each a `view` of a store that
+//! [`Blobs`] is what one component has of them: containers by the names that it may open, each a `view` of a store that
 //! enforces the grant. `outgoing` gathers what a guest writes until it says that it is whole, `incoming` hands out what
 //! is stored piece by piece, `host` is the border to the guest. Stores are in [`weft_stores`].
 //!
@@ -21,13 +21,14 @@ use weft_runtime::denial::{Denial, DenialLog};
 use weft_runtime::service::{Service, ServiceInterface};
 use weft_stores::blob::Store;
 
+use crate::calls::Calls;
 use outgoing::Gathering;
 use view::View;
 
 /// Objects of the largest size that one component may be writing at the same time.
 const WRITTEN_AT_ONCE: u64 = 4;
 
-/// What one component has of `wasi:blobstore`.
+/// What one component has of objects.
 ///
 /// # Authority
 ///
@@ -48,7 +49,8 @@ impl Blobs {
     /// A component that may open these containers.
     #[must_use]
     pub fn new(containers: Vec<(ContainerGrant, Arc<dyn Store>)>, denials: DenialLog) -> Self {
-        let view = |(grant, store)| Arc::new(View::new(grant, store, denials.clone()));
+        let calls = Calls::new();
+        let view = |(grant, store)| Arc::new(View::new(grant, store, Arc::clone(&calls), denials.clone()));
         let containers: Vec<_> = containers.into_iter().map(view).collect();
         let object_bytes_max = containers.iter().map(|view| view.object_bytes_max()).max();
         let object_bytes_max = object_bytes_max.unwrap_or(0);

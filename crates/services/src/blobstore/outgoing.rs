@@ -2,18 +2,23 @@
 
 use std::fmt;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Source, StreamConsumer, StreamResult as Consumed};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+use weft_runtime::Cell;
 use weft_stores::blob::Spool;
 
 use super::view::View;
-use crate::refusal::Refusal;
+use crate::refusal::{Cause, Refusal};
 
 /// Bytes that a guest may hand over before they are kept.
 const PERMIT_BYTES: usize = 256 << 10;
@@ -41,13 +46,16 @@ impl Gathering {
     }
 
     /// Takes room for bytes of an object that has `before` of them.
-    fn take(&self, before: u64, more: u64) -> Result<(), String> {
+    fn take(&self, before: u64, more: u64) -> Result<(), Refusal> {
         if before == 0 && self.values.load(Ordering::Relaxed) > VALUES_MAX {
-            return Err(format!("more than {VALUES_MAX} values are being written"));
+            return Err(too_much(format!(
+                "more than {VALUES_MAX} values are being written"
+            )));
         }
         let max = self.object_bytes_max;
         if before.saturating_add(more) > max {
-            return Err(format!("an object of more bytes than the {max} that are allowed"));
+            let why = format!("an object of more bytes than the {max} that are allowed");
+            return Err(too_much(why));
         }
         let taken = self
             .bytes
@@ -56,7 +64,9 @@ impl Gathering {
             });
         taken.map(drop).map_err(|_| {
             let max = self.bytes_max;
-            format!("objects of more than {max} bytes together are being written")
+            too_much(format!(
+                "objects of more than {max} bytes together are being written"
+            ))
         })
     }
 
@@ -64,6 +74,10 @@ impl Gathering {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
         self.values.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn too_much(why: impl Into<String>) -> Refusal {
+    Refusal::of(Cause::Quota, why)
 }
 
 /// The resource `outgoing-value`.
@@ -76,13 +90,8 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     pub(super) fn new(gathering: &Arc<Gathering>) -> Self {
-        gathering.values.fetch_add(1, Ordering::Relaxed);
         Self {
-            body: Body(Arc::new(Mutex::new(Gathered {
-                state: State::Idle(Spool::new()),
-                taken: 0,
-                gathering: Arc::clone(gathering),
-            }))),
+            body: Body::new(gathering),
             has_stream: false,
             target: None,
         }
@@ -105,7 +114,7 @@ impl Outgoing {
 
     /// Stores it, if somebody said where.
     pub(super) async fn finish(self) -> Result<(), Refusal> {
-        let content = self.body.whole().await.map_err(Refusal::Failed)?;
+        let content = self.body.whole().await?;
         match self.target {
             Some((view, name)) => view.write(&name, content).await,
             None => Ok(()),
@@ -128,34 +137,34 @@ enum State {
     Idle(Spool),
     /// A thread that may wait for the disk adds to it.
     Writing(JoinHandle<(Spool, io::Result<()>)>),
-    Failed(String),
+    Failed(Refusal),
     Done,
 }
 
 impl Gathered {
     /// Waits for what is being added.
-    fn poll(&mut self, context: &mut std::task::Context<'_>) -> Poll<()> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let State::Writing(writing) = &mut self.state else {
             return Poll::Ready(());
         };
-        let written = std::task::ready!(std::pin::Pin::new(writing).poll(context));
+        let written = std::task::ready!(Pin::new(writing).poll(context));
         self.state = match written {
             Ok((spool, Ok(()))) => State::Idle(spool),
             Ok((_, Err(error))) => {
                 tracing::warn!(%error, "what a component writes cannot be kept meanwhile");
-                State::Failed("there is no room for what is written".to_owned())
+                State::Failed(too_much("there is no room for what is written"))
             }
-            Err(_) => State::Failed("what was written is lost".to_owned()),
+            Err(_) => State::Failed(Refusal::failed("what was written is lost")),
         };
         Poll::Ready(())
     }
 
-    fn add(&mut self, bytes: Bytes) -> Result<(), String> {
+    fn add(&mut self, bytes: Bytes) -> Result<(), Refusal> {
         let before = match &self.state {
             State::Idle(spool) => spool.bytes(),
-            State::Writing(_) => return Err("more was written than there was room for".to_owned()),
+            State::Writing(_) => return Err(Refusal::failed("more was written than there was room for")),
             State::Failed(why) => return Err(why.clone()),
-            State::Done => return Err("the value is finished".to_owned()),
+            State::Done => return Err(finished()),
         };
         let more = bytes.len() as u64;
         if let Err(why) = self.gathering.take(before, more) {
@@ -165,7 +174,9 @@ impl Gathered {
         self.taken += more;
         if let State::Idle(mut spool) = std::mem::replace(&mut self.state, State::Done) {
             self.state = if spool.has_memory_for(bytes.len()) {
-                spool.push(&bytes).map_err(|error| error.to_string())?;
+                spool
+                    .push(&bytes)
+                    .map_err(|error| Refusal::failed(error.to_string()))?;
                 State::Idle(spool)
             } else {
                 State::Writing(tokio::task::spawn_blocking(move || {
@@ -185,24 +196,100 @@ impl Drop for Gathered {
 }
 
 impl Body {
+    /// Nothing yet.
+    pub(super) fn new(gathering: &Arc<Gathering>) -> Self {
+        gathering.values.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::new(Mutex::new(Gathered {
+            state: State::Idle(Spool::new()),
+            taken: 0,
+            gathering: Arc::clone(gathering),
+        })))
+    }
+
     async fn settled(&self) {
         std::future::poll_fn(|context| self.0.lock().poll(context)).await;
     }
 
     /// Everything, once nothing is being added any more.
-    async fn whole(&self) -> Result<Spool, String> {
+    pub(super) async fn whole(&self) -> Result<Spool, Refusal> {
         self.settled().await;
         let mut gathered = self.0.lock();
         match std::mem::replace(&mut gathered.state, State::Done) {
             State::Idle(spool) => Ok(spool),
             State::Failed(why) => Err(why),
-            State::Writing(_) | State::Done => Err("the value is finished".to_owned()),
+            State::Writing(_) | State::Done => Err(finished()),
         }
+    }
+
+    /// What fills it from a stream of the component model, and what comes to know that nothing more comes.
+    pub(super) fn upload(&self) -> (Upload, oneshot::Receiver<()>) {
+        let (ended, end) = oneshot::channel();
+        let upload = Upload {
+            body: self.clone(),
+            ended: Some(ended),
+        };
+        (upload, end)
     }
 }
 
-fn failed(why: String) -> StreamError {
-    StreamError::LastOperationFailed(wasmtime::Error::msg(why))
+fn finished() -> Refusal {
+    Refusal::failed("the value is finished")
+}
+
+/// A stream of the component model on its way into a body. The writer waits while what it wrote is kept.
+pub(super) struct Upload {
+    body: Body,
+    /// Dropped when the stream has ended, or when no more of it is taken.
+    ended: Option<oneshot::Sender<()>>,
+}
+
+impl Upload {
+    /// Whether somebody still wants it.
+    fn is_wanted(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| !ended.is_closed())
+    }
+}
+
+impl StreamConsumer<Cell> for Upload {
+    type Item = u8;
+
+    fn poll_consume(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        store: StoreContextMut<'_, Cell>,
+        source: Source<'_, u8>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<Consumed>> {
+        if !self.is_wanted() {
+            return Poll::Ready(Ok(Consumed::Dropped));
+        }
+        let body = self.body.clone();
+        let mut gathered = body.0.lock();
+        match gathered.poll(context) {
+            Poll::Ready(()) => {}
+            Poll::Pending if finish => return Poll::Ready(Ok(Consumed::Cancelled)),
+            Poll::Pending => return Poll::Pending,
+        }
+        let mut source = source.as_direct(store);
+        let offered = source.remaining();
+        let piece = offered.get(..PERMIT_BYTES).unwrap_or(offered);
+        if piece.is_empty() {
+            return Poll::Ready(Ok(Consumed::Completed));
+        }
+        let piece = Bytes::copy_from_slice(piece);
+        source.mark_read(piece.len());
+        Poll::Ready(Ok(match gathered.add(piece) {
+            Ok(()) => Consumed::Completed,
+            Err(_) => {
+                self.ended = None;
+                Consumed::Dropped
+            }
+        }))
+    }
+}
+
+fn failed(refusal: Refusal) -> StreamError {
+    StreamError::LastOperationFailed(wasmtime::Error::msg(refusal.into_text()))
 }
 
 #[wasmtime_wasi::async_trait]

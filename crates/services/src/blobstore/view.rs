@@ -8,8 +8,9 @@ use weft_runtime::denial::{Denial, DenialLog};
 use weft_stores::blob::{self, Container, Info, NAME_BYTES_MAX, Object, Page, Spool, Store};
 
 use super::INTERFACE;
+use crate::calls::Calls;
 use crate::rate::Rate;
-use crate::refusal::Refusal;
+use crate::refusal::{Cause, Refusal};
 
 /// Names that one page of a listing has, about. Each listing holds one, and a guest may have many of them.
 const PAGE: usize = 64;
@@ -18,6 +19,7 @@ pub(super) struct View {
     grant: ContainerGrant,
     store: Arc<dyn Store>,
     rate: Option<Rate>,
+    calls: Arc<Calls>,
     denials: DenialLog,
 }
 
@@ -34,13 +36,24 @@ enum Does {
 }
 
 impl View {
-    pub(super) fn new(grant: ContainerGrant, store: Arc<dyn Store>, denials: DenialLog) -> Self {
+    pub(super) fn new(
+        grant: ContainerGrant,
+        store: Arc<dyn Store>,
+        calls: Arc<Calls>,
+        denials: DenialLog,
+    ) -> Self {
         Self {
             rate: grant.calls_per_second_max.map(Rate::new),
             grant,
             store,
+            calls,
             denials,
         }
+    }
+
+    /// The calls of its component.
+    pub(super) fn calls(&self) -> &Arc<Calls> {
+        &self.calls
     }
 
     pub(super) fn name(&self) -> &str {
@@ -182,7 +195,8 @@ impl View {
             return Err(Refusal::Denied);
         }
         match &self.rate {
-            Some(rate) if !rate.take() => Err(Refusal::failed(
+            Some(rate) if !rate.take() => Err(Refusal::of(
+                Cause::Quota,
                 "more calls in a second than this component may make",
             )),
             _ => Ok(()),
@@ -194,10 +208,8 @@ impl View {
         let length = self.grant.prefix.len() + name.len();
         if name.is_empty() || length > NAME_BYTES_MAX {
             let allowed = NAME_BYTES_MAX.saturating_sub(self.grant.prefix.len());
-            return Err(Refusal::failed(format!(
-                "a name of {} bytes, where 1 to {allowed} are allowed",
-                name.len()
-            )));
+            let why = format!("a name of {} bytes, where 1 to {allowed} are allowed", name.len());
+            return Err(Refusal::of(Cause::Invalid, why));
         }
         Ok(format!("{}{name}", self.grant.prefix))
     }
@@ -207,9 +219,8 @@ impl View {
         if bytes <= max {
             return Ok(());
         }
-        Err(Refusal::failed(format!(
-            "an object of {bytes} bytes, where {max} are allowed"
-        )))
+        let why = format!("an object of {bytes} bytes, where {max} are allowed");
+        Err(Refusal::of(Cause::Quota, why))
     }
 
     fn told<T>(&self, answered: Result<T, blob::Error>) -> Result<T, Refusal> {
@@ -219,18 +230,27 @@ impl View {
     /// What the guest is told of a failure. What says something of the host goes to the log instead.
     pub(super) fn failed(&self, error: &blob::Error) -> Refusal {
         use blob::Error;
-        let told = match error {
-            Error::NameLength { .. } | Error::Name { .. } | Error::Full { .. } | Error::Replaced => {
-                error.to_string()
+        let (cause, told) = match error {
+            Error::NameLength { .. } | Error::Name { .. } => (Cause::Invalid, error.to_string()),
+            Error::Full { .. } => (Cause::Quota, error.to_string()),
+            Error::Replaced => (Cause::Other, error.to_string()),
+            Error::NoContainer => {
+                let why = format!("there is no container `{}`", self.name());
+                (Cause::NoContainer, why)
             }
-            Error::NoContainer => format!("there is no container `{}`", self.name()),
-            Error::NotEmpty => format!("the container `{}` is there already", self.name()),
-            Error::Fixed => format!("the container `{}` is made and removed by its owner", self.name()),
-            Error::Cursor { .. } => "the listing cannot go on".to_owned(),
-            Error::Spool { .. } => "there is no room for what is written".to_owned(),
-            Error::Damaged { .. } => "the store is damaged".to_owned(),
-            Error::Timeout { .. } => "the store does not answer in time".to_owned(),
-            Error::Backend { .. } => "the store cannot be reached".to_owned(),
+            Error::NotEmpty => {
+                let why = format!("the container `{}` is there already", self.name());
+                (Cause::ContainerExists, why)
+            }
+            Error::Fixed => {
+                let why = format!("the container `{}` is made and removed by its owner", self.name());
+                (Cause::Other, why)
+            }
+            Error::Cursor { .. } => (Cause::Invalid, "the listing cannot go on".to_owned()),
+            Error::Spool { .. } => (Cause::Quota, "there is no room for what is written".to_owned()),
+            Error::Damaged { .. } => (Cause::Other, "the store is damaged".to_owned()),
+            Error::Timeout { .. } => (Cause::Timeout, "the store does not answer in time".to_owned()),
+            Error::Backend { .. } => (Cause::Unavailable, "the store cannot be reached".to_owned()),
         };
         if matches!(
             error,
@@ -239,13 +259,13 @@ impl View {
             let cause = std::error::Error::source(error).map(ToString::to_string);
             tracing::warn!(store = %self.grant.store.name, %error, cause, "a blob store failed");
         }
-        Refusal::Failed(told)
+        Refusal::Failed(cause, told)
     }
 }
 
 pub(super) fn no_object(name: &str) -> Refusal {
     let name: String = name.chars().take(64).collect();
-    Refusal::Failed(format!("there is no object `{name}`"))
+    Refusal::of(Cause::NoObject, format!("there is no object `{name}`"))
 }
 
 /// All of an object, on its way into another store.

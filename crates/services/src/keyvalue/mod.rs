@@ -1,7 +1,7 @@
-//! Keys with values for guests: `wasi:keyvalue`, in the drafts that are in use.
+//! Keys with values for guests: `wasi:keyvalue` in the drafts that are in use, `wasmcloud:keyvalue`, and those of Spin.
 //!
-//! [`KeyValue`] is what one component has of it: buckets by the names that it may open, each a `view` of a store that
-//! enforces the grant. `host` is the border to the guest, one file for each draft. Stores are in [`weft_stores`].
+//! [`KeyValue`] is what one component has of them: buckets by the names that it may open, each a `view` of a store that
+//! enforces the grant. `host` is the border to the guest, one file for each package. Stores are in [`weft_stores`].
 //!
 //! What always holds: a component reaches the buckets of its grant and nothing else of any store; what it may not do
 //! is refused with `access-denied` before a store hears of it; and what a backend says about itself stays here.
@@ -17,9 +17,10 @@ use weft_runtime::denial::{Denial, DenialLog};
 use weft_runtime::service::{Service, ServiceInterface};
 use weft_stores::keyvalue::Store;
 
+use crate::calls::Calls;
 use view::View;
 
-/// What one component has of `wasi:keyvalue`.
+/// What one component has of keys with values.
 ///
 /// # Authority
 ///
@@ -28,7 +29,8 @@ use view::View;
 /// # Limits
 ///
 /// Sizes of keys, values and pages are those of [`weft_stores::keyvalue`]; a call waits for its backend no longer than
-/// the backend's timeout.
+/// the backend's timeout. Of the calls that a component makes beside one another, stores work on 64 at a time, and all
+/// of them together may have handed over 64 MiB.
 pub struct KeyValue {
     buckets: Vec<Arc<View>>,
     denials: DenialLog,
@@ -38,7 +40,8 @@ impl KeyValue {
     /// A component that may open these buckets.
     #[must_use]
     pub fn new(buckets: Vec<(BucketGrant, Arc<dyn Store>)>, denials: DenialLog) -> Self {
-        let view = |(grant, store)| Arc::new(View::new(grant, store, denials.clone()));
+        let calls = Calls::new();
+        let view = |(grant, store)| Arc::new(View::new(grant, store, Arc::clone(&calls), denials.clone()));
         Self {
             buckets: buckets.into_iter().map(view).collect(),
             denials,

@@ -1,5 +1,6 @@
 //! A store as one component sees it: only below its prefix, only what it may do, only as much and as often.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,16 +10,20 @@ use weft_runtime::denial::{Denial, DenialLog};
 use weft_stores::keyvalue::{self, Change, Entry, KEY_BYTES_MAX, Page, Store, Swap, Version};
 
 use super::INTERFACE;
+use crate::calls::Calls;
 use crate::rate::Rate;
-use crate::refusal::Refusal;
+use crate::refusal::{Cause, Refusal};
 
 /// Keys that one page of a listing has, about.
 const PAGE: usize = 200;
+/// Times that a conditional change is tried while others change the entry.
+const ATTEMPTS: u32 = 100;
 
 pub(super) struct View {
     grant: BucketGrant,
     store: Arc<dyn Store>,
     rate: Option<Rate>,
+    calls: Arc<Calls>,
     denials: DenialLog,
 }
 
@@ -32,13 +37,24 @@ enum Does {
 }
 
 impl View {
-    pub(super) fn new(grant: BucketGrant, store: Arc<dyn Store>, denials: DenialLog) -> Self {
+    pub(super) fn new(
+        grant: BucketGrant,
+        store: Arc<dyn Store>,
+        calls: Arc<Calls>,
+        denials: DenialLog,
+    ) -> Self {
         Self {
             rate: grant.calls_per_second_max.map(Rate::new),
             grant,
             store,
+            calls,
             denials,
         }
+    }
+
+    /// The calls of its component.
+    pub(super) fn calls(&self) -> &Arc<Calls> {
+        &self.calls
     }
 
     pub(super) fn name(&self) -> &str {
@@ -94,31 +110,88 @@ impl View {
         swapped.map_err(|error| self.failed(&error))
     }
 
+    /// Sets a value where what is there fits, else hands out what is there. `known` is a version that fits for certain.
+    pub(super) async fn swap_where(
+        &self,
+        key: &str,
+        known: Option<Version>,
+        fits: impl Fn(Option<&Entry>) -> bool,
+        value: Vec<u8>,
+    ) -> Result<Result<(), Option<Entry>>, Refusal> {
+        self.allow(Does::Both)?;
+        let (key, value) = (self.own(key)?, self.bounded(value)?);
+        let mut next = known;
+        for _ in 0..ATTEMPTS {
+            let expected = match next.take() {
+                Some(known) => known,
+                None => {
+                    let found = self.store.get(&key).await.map_err(|error| self.failed(&error))?;
+                    if !fits(found.as_ref()) {
+                        return Ok(Err(found));
+                    }
+                    found.map_or(Version::Absent, |entry| entry.version)
+                }
+            };
+            let swapped = self.store.swap(&key, expected, value.clone()).await;
+            if swapped.map_err(|error| self.failed(&error))? == Swap::Done {
+                return Ok(Ok(()));
+            }
+        }
+        Err(Refusal::failed("others change the entry again and again"))
+    }
+
     pub(super) async fn increment(&self, key: &str, delta: i64) -> Result<i64, Refusal> {
         self.allow(Does::Both)?;
         let sum = self.store.increment(&self.own(key)?, delta).await;
         sum.map_err(|error| self.failed(&error))
     }
 
-    pub(super) async fn list(&self, cursor: Option<&str>) -> Result<Page, Refusal> {
+    /// A page of the keys that begin with `below`.
+    pub(super) async fn list(&self, below: &str, cursor: Option<&str>) -> Result<Page, Refusal> {
         self.allow(Does::List)?;
-        let prefix = self.grant.prefix.as_str();
-        let mut page = self
-            .store
-            .list(prefix, cursor, PAGE)
-            .await
-            .map_err(|error| self.failed(&error))?;
+        let own = self.grant.prefix.as_str();
+        if own.len().saturating_add(below.len()) > KEY_BYTES_MAX {
+            // No key is so long.
+            return Ok(Page::default());
+        }
+        let prefix = format!("{own}{below}");
+        let cursor = cursor.map(|cursor| self.cursor_within(cursor)).transpose()?;
+        let page = self.store.list(&prefix, cursor.as_deref(), PAGE).await;
+        let mut page = page.map_err(|error| self.failed(&error))?;
         if !prefix.is_empty() {
-            page.keys = page
-                .keys
-                .iter()
-                .filter_map(|key| key.strip_prefix(prefix))
-                .map(str::to_owned)
-                .collect();
+            let found = page.keys.iter().filter(|key| key.starts_with(&prefix));
+            let found = found.filter_map(|key| key.strip_prefix(own));
+            page.keys = found.map(str::to_owned).collect();
         }
         // A key that is nothing but the prefix has no name here.
         page.keys.retain(|key| !key.is_empty());
+        page.cursor = page.cursor.map(|cursor| self.cursor_outside(cursor));
         Ok(page)
+    }
+
+    /// A cursor as the component has it. Many a store's is a key, and the component knows nothing of the prefix.
+    fn cursor_outside(&self, cursor: String) -> String {
+        let own = self.grant.prefix.as_str();
+        if own.is_empty() {
+            return cursor;
+        }
+        match cursor.strip_prefix(own) {
+            Some(key) => format!("/{key}"),
+            None => format!("={cursor}"),
+        }
+    }
+
+    /// A cursor as the store has it.
+    fn cursor_within<'a>(&self, cursor: &'a str) -> Result<Cow<'a, str>, Refusal> {
+        let own = self.grant.prefix.as_str();
+        if own.is_empty() {
+            return Ok(cursor.into());
+        }
+        match (cursor.strip_prefix('/'), cursor.strip_prefix('=')) {
+            (Some(key), _) => Ok(format!("{own}{key}").into()),
+            (None, Some(cursor)) => Ok(cursor.into()),
+            (None, None) => Err(no_cursor()),
+        }
     }
 
     fn allow(&self, does: Does) -> Result<(), Refusal> {
@@ -139,8 +212,9 @@ impl View {
             return Err(Refusal::Denied);
         }
         match &self.rate {
-            Some(rate) if !rate.take() => Err(Refusal::Failed(
-                "more calls in a second than this component may make".to_owned(),
+            Some(rate) if !rate.take() => Err(Refusal::of(
+                Cause::Quota,
+                "more calls in a second than this component may make",
             )),
             _ => Ok(()),
         }
@@ -151,20 +225,18 @@ impl View {
         let length = self.grant.prefix.len() + key.len();
         if key.is_empty() || length > KEY_BYTES_MAX {
             let allowed = KEY_BYTES_MAX.saturating_sub(self.grant.prefix.len());
-            return Err(Refusal::Failed(format!(
-                "a key of {} bytes, where 1 to {allowed} are allowed",
-                key.len()
-            )));
+            let why = format!("a key of {} bytes, where 1 to {allowed} are allowed", key.len());
+            return Err(Refusal::of(Cause::Invalid, why));
         }
         Ok(format!("{}{key}", self.grant.prefix))
     }
 
     fn bounded(&self, value: Vec<u8>) -> Result<Bytes, Refusal> {
         match self.grant.value_bytes_max {
-            Some(max) if value.len() as u64 > max => Err(Refusal::Failed(format!(
-                "a value of {} bytes, where {max} are allowed",
-                value.len()
-            ))),
+            Some(max) if value.len() as u64 > max => {
+                let why = format!("a value of {} bytes, where {max} are allowed", value.len());
+                Err(Refusal::of(Cause::Quota, why))
+            }
             _ => Ok(value.into()),
         }
     }
@@ -172,19 +244,22 @@ impl View {
     /// What the guest is told of a failure. What says something of the host goes to the log instead.
     fn failed(&self, error: &keyvalue::Error) -> Refusal {
         use keyvalue::Error;
-        let told = match error {
-            Error::KeyLength { .. }
-            | Error::ValueLength { .. }
+        let (cause, told) = match error {
+            Error::KeyLength { .. } => (Cause::Invalid, error.to_string()),
+            Error::ValueLength { .. }
             | Error::TooMany { .. }
             | Error::TooLarge { .. }
             | Error::NotTogether { .. }
-            | Error::Full { .. } => error.to_string(),
-            Error::NotANumber { .. } => "the value is not a whole number in decimal".to_owned(),
-            Error::Overflow { .. } => "the number cannot be counted any further".to_owned(),
-            Error::Cursor { .. } => "no page gave this cursor".to_owned(),
-            Error::Damaged { .. } => "the store is damaged".to_owned(),
-            Error::Timeout { .. } => "the store does not answer in time".to_owned(),
-            Error::Backend { .. } => "the store cannot be reached".to_owned(),
+            | Error::Full { .. } => (Cause::Quota, error.to_string()),
+            Error::NotANumber { .. } => {
+                let why = "the value is not a whole number in decimal";
+                (Cause::Other, why.to_owned())
+            }
+            Error::Overflow { .. } => (Cause::Other, TOO_FAR.to_owned()),
+            Error::Cursor { .. } => return no_cursor(),
+            Error::Damaged { .. } => (Cause::Other, "the store is damaged".to_owned()),
+            Error::Timeout { .. } => (Cause::Timeout, "the store does not answer in time".to_owned()),
+            Error::Backend { .. } => (Cause::Unavailable, "the store cannot be reached".to_owned()),
         };
         if matches!(
             error,
@@ -193,8 +268,16 @@ impl View {
             let cause = std::error::Error::source(error).map(ToString::to_string);
             tracing::warn!(store = %self.grant.store.name, %error, cause, "a store failed");
         }
-        Refusal::Failed(told)
+        Refusal::Failed(cause, told)
     }
+}
+
+/// What a guest is told that counts further than numbers go.
+pub(super) const TOO_FAR: &str = "the number cannot be counted any further";
+
+/// What a guest is told that goes on from where no page has ended.
+pub(super) fn no_cursor() -> Refusal {
+    Refusal::of(Cause::Invalid, "no page gave this cursor")
 }
 
 impl fmt::Debug for View {

@@ -23,17 +23,24 @@ impl Room {
     /// # Errors
     /// There is none. The interface has no word for it where messages are made, so the guest traps.
     pub(super) fn resize(&mut self, held: &Arc<Held>, bytes: u64) -> wasmtime::Result<()> {
+        if !self.fits(held, bytes) {
+            wasmtime::bail!("the messages of a component have more than {HELD_BYTES_MAX} bytes together");
+        }
+        Ok(())
+    }
+
+    /// Takes room for so many bytes; none, and false, where there is none.
+    pub(super) fn fits(&mut self, held: &Arc<Held>, bytes: u64) -> bool {
         let of = self.of.get_or_insert_with(|| Arc::clone(held));
         of.0.fetch_sub(self.bytes, Ordering::Relaxed);
         self.bytes = 0;
         let taken = of.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
             taken.checked_add(bytes).filter(|all| *all <= HELD_BYTES_MAX)
         });
-        if taken.is_err() {
-            wasmtime::bail!("the messages of a component have more than {HELD_BYTES_MAX} bytes together");
+        if taken.is_ok() {
+            self.bytes = bytes;
         }
-        self.bytes = bytes;
-        Ok(())
+        taken.is_ok()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Messages for guests: `wasi:messaging` as the draft 0.2.0, and `wasmcloud:messaging` 0.2.0.
+//! Messages for guests: `wasi:messaging` as the draft 0.2.0, and `wasmcloud:messaging` 0.2.0 and 0.3.0.
 //!
 //! [`Messaging`] is what one component has of them: clients by the names that it may connect to, each a view of a
 //! queue that enforces the grant. `host` is the border to the guest, one file for each package; `incoming` hands a
@@ -23,7 +23,7 @@ use weft_runtime::service::{Service, ServiceInterface};
 use weft_stores::queue::{self, Queue};
 
 use held::{Held, Room};
-pub use incoming::{INCOMING, Taken, hand};
+pub use incoming::{Taken, hand};
 
 /// The longest that a guest may wait for replies.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
@@ -62,6 +62,12 @@ pub(crate) enum Refusal {
     Timeout,
     /// What is behind the queue does not work.
     Connection(String),
+    /// A text that is no subject.
+    Subject(String),
+    /// The message has more bytes than a queue takes.
+    TooLarge(String),
+    /// There is no room for what would be allowed by itself.
+    Full(String),
     /// Something else.
     Other(String),
 }
@@ -107,37 +113,50 @@ impl Messaging {
         found.ok_or_else(|| self.deny(&format!("publish to `{subject}`")))
     }
 
-    /// Publishes where no client is named: a reply to whoever waits for it, anything else where a grant covers it. Whose
-    /// subject it is was said by somebody else, so it counts for nothing that he might publish to it.
+    /// Publishes where no client is named.
     fn publishing(
         &self,
         message: queue::Message,
     ) -> impl Future<Output = Result<(), Refusal>> + Send + use<> {
-        let client = match message.subject.is_inbox() {
+        let way = self.way(&message.subject);
+        async move { way?.publish(message).await }
+    }
+
+    /// Where a message goes if no client is named: a reply to whoever waits for it, anything else where a grant covers it.
+    /// Whose subject it is was said by somebody else, so it counts for nothing that he might publish to it.
+    fn way(&self, subject: &Subject) -> Result<Way, Refusal> {
+        if subject.is_inbox() {
             // In which queue somebody waits does not matter: an inbox is in one of them.
-            true => Ok(None),
-            false => self
-                .client_for(&message.subject, ClientGrant::may_publish)
-                .cloned()
-                .map(Some),
-        };
-        let replies = Arc::clone(&self.replies);
-        async move {
-            if let Some(client) = client? {
-                return client.publish(message).await;
-            }
-            for queue in &*replies {
-                queue
-                    .publish(message.clone())
-                    .await
-                    .map_err(|error| failed(&error))?;
-            }
-            Ok(())
+            return Ok(Way::Replies(Arc::clone(&self.replies)));
         }
+        let client = self.client_for(subject, ClientGrant::may_publish)?;
+        Ok(Way::Client(Arc::clone(client)))
     }
 
     fn deny(&self, attempted: &str) -> Refusal {
         deny(&self.denials, attempted)
+    }
+}
+
+/// Where a message goes.
+enum Way {
+    Client(Arc<Client>),
+    Replies(Arc<[Arc<dyn Queue>]>),
+}
+
+impl Way {
+    async fn publish(self, message: queue::Message) -> Result<(), Refusal> {
+        let replies = match self {
+            Self::Client(client) => return client.publish(message).await,
+            Self::Replies(replies) => replies,
+        };
+        for queue in &*replies {
+            queue
+                .publish(message.clone())
+                .await
+                .map_err(|error| failed(&error))?;
+        }
+        Ok(())
     }
 }
 
@@ -187,9 +206,12 @@ fn failed(error: &queue::Error) -> Refusal {
     use weft_stores::keyvalue::Error as StoreError;
     match error {
         Error::NoReply { .. } => Refusal::Timeout,
-        Error::MessageLength { .. } | Error::NobodyTakes { .. } => Refusal::Other(error.to_string()),
-        Error::Store(StoreError::Full { .. }) => Refusal::Other("the queue is full".to_owned()),
-        Error::Store(StoreError::ValueLength { .. }) => Refusal::Other("the message is too large".to_owned()),
+        Error::MessageLength { .. } => Refusal::TooLarge(error.to_string()),
+        Error::NobodyTakes { .. } => Refusal::Other(error.to_string()),
+        Error::Store(StoreError::Full { .. }) => Refusal::Full("the queue is full".to_owned()),
+        Error::Store(StoreError::ValueLength { .. }) => {
+            Refusal::TooLarge("the message is too large".to_owned())
+        }
         Error::NoMessage { .. } | Error::Lock { .. } | Error::Store(_) => {
             tracing::warn!(%error, "a queue failed");
             Refusal::Connection("the queue does not work".to_owned())
@@ -199,7 +221,7 @@ fn failed(error: &queue::Error) -> Refusal {
 
 fn subject(text: &str) -> Result<Subject, Refusal> {
     text.parse()
-        .map_err(|error: weft_app::subject::SubjectError| Refusal::Other(error.to_string()))
+        .map_err(|error: weft_app::subject::SubjectError| Refusal::Subject(error.to_string()))
 }
 
 /// Bytes of an entry of metadata beside its texts.

@@ -133,6 +133,7 @@ impl fmt::Display for Recipe {
 /// The Rust guests: name, package, target.
 const RUST: &[(&str, &str, Target)] = &[
     ("blobstore", "blobstore", Target::Preview2),
+    ("blobstore_wasmcloud", "blobstore_wasmcloud", Target::Preview2),
     ("flows", "flows", Target::Preview2),
     ("flows_caller", "flows_caller", Target::Preview2),
     ("hello.p1", "hello", Target::Preview1),
@@ -145,9 +146,13 @@ const RUST: &[(&str, &str, Target)] = &[
     ("http_client_p3", "http_client_p3", Target::Preview2),
     ("keyvalue", "keyvalue", Target::Preview2),
     ("keyvalue_draft", "keyvalue_draft", Target::Preview2),
+    ("keyvalue_spin", "keyvalue_spin", Target::Preview2),
+    ("keyvalue_spin_p3", "keyvalue_spin_p3", Target::Preview2),
+    ("keyvalue_wasmcloud", "keyvalue_wasmcloud", Target::Preview2),
     ("messages", "messages", Target::Preview2),
     ("messages_sender", "messages_sender", Target::Preview2),
     ("messages_wasmcloud", "messages_wasmcloud", Target::Preview2),
+    ("messages_wasmcloud_p3", "messages_wasmcloud_p3", Target::Preview2),
     ("values", "values", Target::Preview2),
     ("values_p3", "values_p3", Target::Preview2),
     ("web", "web", Target::Preview2),

@@ -5,6 +5,7 @@ use wasmtime::component::{ComponentType, LinkerInstance, Lower, Resource};
 use weft_runtime::Cell;
 
 use super::{Bucket, answer, bucket, store_without_list, view};
+use crate::keyvalue::view::{TOO_FAR, no_cursor};
 use crate::refusal::Refusal;
 
 #[derive(Debug, ComponentType, Lower)]
@@ -24,13 +25,13 @@ pub(super) fn store(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -
                 let known = cursor.map(|number| opened.cursors.find(number));
                 let from = match known {
                     Some(None) => {
-                        return answer(Err(Refusal::Failed("no page gave this cursor".to_owned())));
+                        return answer(Err(no_cursor()));
                     }
                     Some(from) => from,
                     None => None,
                 };
                 let view = std::sync::Arc::clone(&opened.view);
-                let page = match view.list(from.as_deref()).await {
+                let page = match view.list("", from.as_deref()).await {
                     Ok(page) => page,
                     Err(refusal) => return answer(Err(refusal)),
                 };
@@ -51,14 +52,13 @@ pub(super) fn atomics(instance: &mut LinkerInstance<'_, Cell>, principal: usize)
         move |mut store: StoreContextMut<'_, Cell>, (handle, key, delta): (Resource<Bucket>, String, u64)| {
             Box::new(async move {
                 let view = view(&mut store, principal, &handle)?;
-                let too_far = || Refusal::Failed("the number cannot be counted any further".to_owned());
                 let sum = match i64::try_from(delta) {
                     Ok(delta) => view.increment(&key, delta).await,
-                    Err(_) => Err(too_far()),
+                    Err(_) => Err(Refusal::failed(TOO_FAR)),
                 };
                 let natural = |sum: i64| {
                     u64::try_from(sum)
-                        .map_err(|_| Refusal::Failed(format!("the sum {sum} is less than zero")))
+                        .map_err(|_| Refusal::failed(format!("the sum {sum} is less than zero")))
                 };
                 answer(sum.and_then(natural))
             })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, LinkerInstance, Lower, Resource, ResourceType};
 use weft_runtime::Cell;
-use weft_stores::keyvalue::{Entry, Swap, Version};
+use weft_stores::keyvalue::{Entry, Page, Swap, Version};
 
 use super::{Bucket, Error, answer, service, store_without_list, view};
 use crate::keyvalue::view::View;
@@ -13,9 +13,18 @@ use crate::refusal::Refusal;
 
 #[derive(Debug, ComponentType, Lower)]
 #[component(record)]
-struct KeyResponse {
+pub(super) struct KeyResponse {
     keys: Vec<String>,
     cursor: Option<String>,
+}
+
+impl From<Page> for KeyResponse {
+    fn from(page: Page) -> Self {
+        Self {
+            keys: page.keys,
+            cursor: page.cursor,
+        }
+    }
 }
 
 /// The resource `cas`: a key as it was read, to be set if it is still so.
@@ -55,12 +64,9 @@ pub(super) fn store(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -
         move |mut store: StoreContextMut<'_, Cell>, (handle, cursor): (Resource<Bucket>, Option<String>)| {
             Box::new(async move {
                 let page = view(&mut store, principal, &handle)?
-                    .list(cursor.as_deref())
+                    .list("", cursor.as_deref())
                     .await;
-                answer(page.map(|page| KeyResponse {
-                    keys: page.keys,
-                    cursor: page.cursor,
-                }))
+                answer(page.map(KeyResponse::from))
             })
         },
     )

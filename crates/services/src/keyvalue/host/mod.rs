@@ -1,4 +1,4 @@
-//! The border to the guest: what is the same in every draft of `wasi:keyvalue`, and the list of all of them.
+//! The border to the guest: what is the same in every draft of `wasi:keyvalue`, and the list of all interfaces.
 //!
 //! A handle of a bucket holds a [`View`], so what a guest may do with it was decided when it was opened.
 //!
@@ -6,13 +6,16 @@
 
 mod draft;
 mod draft2;
+mod spin;
+mod wasmcloud;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use wasmtime::StoreContextMut;
-use wasmtime::component::{ComponentType, LinkerInstance, Lower, Resource, ResourceType};
+use wasmtime::component::{Accessor, ComponentType, LinkerInstance, Lower, Resource, ResourceType};
+use wasmtime::{AsContextMut as _, StoreContextMut};
 use weft_runtime::{Cell, ServiceInterface};
+use weft_stores::keyvalue::Entry;
 
 use super::KeyValue;
 use super::view::View;
@@ -20,30 +23,20 @@ use crate::refusal::Refusal;
 
 /// Every interface in every draft.
 pub(super) const INTERFACES: &[ServiceInterface] = &[
-    ServiceInterface {
-        name: "wasi:keyvalue/store@0.2.0-draft",
-        register: draft::store,
-    },
-    ServiceInterface {
-        name: "wasi:keyvalue/atomics@0.2.0-draft",
-        register: draft::atomics,
-    },
-    ServiceInterface {
-        name: "wasi:keyvalue/batch@0.2.0-draft",
-        register: batch,
-    },
-    ServiceInterface {
-        name: "wasi:keyvalue/store@0.2.0-draft2",
-        register: draft2::store,
-    },
-    ServiceInterface {
-        name: "wasi:keyvalue/atomics@0.2.0-draft2",
-        register: draft2::atomics,
-    },
-    ServiceInterface {
-        name: "wasi:keyvalue/batch@0.2.0-draft2",
-        register: batch,
-    },
+    ServiceInterface::new("wasi:keyvalue/store@0.2.0-draft", draft::store),
+    ServiceInterface::new("wasi:keyvalue/atomics@0.2.0-draft", draft::atomics),
+    ServiceInterface::new("wasi:keyvalue/batch@0.2.0-draft", batch),
+    ServiceInterface::new("wasi:keyvalue/store@0.2.0-draft2", draft2::store),
+    ServiceInterface::new("wasi:keyvalue/atomics@0.2.0-draft2", draft2::atomics),
+    ServiceInterface::new("wasi:keyvalue/batch@0.2.0-draft2", batch),
+    ServiceInterface::new("wasmcloud:keyvalue/types@0.2.0", wasmcloud::types)
+        .with_async(wasmcloud::bucket_functions),
+    ServiceInterface::new("wasmcloud:keyvalue/store@0.2.0", nothing).with_async(wasmcloud::store),
+    ServiceInterface::new("wasmcloud:keyvalue/atomics@0.2.0", nothing).with_async(wasmcloud::atomics),
+    ServiceInterface::new("wasmcloud:keyvalue/cas@0.2.0", nothing).with_async(wasmcloud::cas),
+    ServiceInterface::new("wasmcloud:keyvalue/batch@0.2.0", nothing).with_async(wasmcloud::batch),
+    ServiceInterface::new("fermyon:spin/key-value@2.0.0", spin::synchronous),
+    ServiceInterface::new("spin:key-value/key-value@3.0.0", spin::types).with_async(spin::asynchronous),
 ];
 
 /// Pages of one bucket that a guest may still go on from, where cursors are numbers.
@@ -53,6 +46,15 @@ const CURSORS_MAX: usize = 64;
 struct Bucket {
     view: Arc<View>,
     cursors: Cursors,
+}
+
+impl Bucket {
+    fn new(view: Arc<View>) -> Self {
+        Self {
+            view,
+            cursors: Cursors::default(),
+        }
+    }
 }
 
 /// Cursors of stores, for drafts in which they are numbers.
@@ -78,7 +80,7 @@ impl Cursors {
     }
 }
 
-/// The variant `error`.
+/// The variant `error` of the drafts.
 #[derive(Debug, ComponentType, Lower)]
 #[component(variant)]
 enum Error {
@@ -98,9 +100,33 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Denied => Self::AccessDenied,
-            Refusal::Failed(why) => Self::Other(why),
+            Refusal::Failed(_, why) => Self::Other(why),
         }
     }
+}
+
+/// For interfaces that are nothing but asynchronous functions.
+#[expect(clippy::unnecessary_wraps, reason = "as all that register an interface")]
+fn nothing(_: &mut LinkerInstance<'_, Cell>, _: usize) -> wasmtime::Result<()> {
+    Ok(())
+}
+
+/// Works on a bucket beside whatever else its component has under way. `bytes` are those that the guest has handed over.
+async fn beside<T, W: Future<Output = Result<T, Refusal>>>(
+    accessor: &Accessor<Cell>,
+    principal: usize,
+    handle: &Resource<Bucket>,
+    bytes: usize,
+    work: impl FnOnce(Arc<View>) -> W,
+) -> wasmtime::Result<Result<T, Refusal>> {
+    let view = accessor.with(|mut access| view(&mut access.as_context_mut(), principal, handle))?;
+    let turn = match view.calls().begin(bytes).await {
+        Ok(turn) => turn,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let answered = work(view).await;
+    drop(turn);
+    Ok(answered)
 }
 
 /// What a call comes to: an error of the interface is an answer, one of the engine ends the guest.
@@ -135,17 +161,22 @@ fn service<'a>(
     found.ok_or_else(|| wasmtime::format_err!("component {principal} has no key-value service"))
 }
 
+/// The resource of buckets, under the name that an interface gives it.
+fn bucket_resource(
+    instance: &mut LinkerInstance<'_, Cell>,
+    name: &str,
+    principal: usize,
+) -> wasmtime::Result<()> {
+    instance.resource(name, ResourceType::host::<Bucket>(), move |mut store, handle| {
+        let (_, table) = service(&mut store, principal)?;
+        table.delete(Resource::<Bucket>::new_own(handle))?;
+        Ok(())
+    })
+}
+
 /// What the interface `store` has in every draft: all but the listing.
 fn store_without_list(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> wasmtime::Result<()> {
-    instance.resource(
-        "bucket",
-        ResourceType::host::<Bucket>(),
-        move |mut store, handle| {
-            let (_, table) = service(&mut store, principal)?;
-            table.delete(Resource::<Bucket>::new_own(handle))?;
-            Ok(())
-        },
-    )?;
+    bucket_resource(instance, "bucket", principal)?;
     instance.func_wrap(
         "open",
         move |mut store: StoreContextMut<'_, Cell>, (name,): (String,)| {
@@ -153,8 +184,7 @@ fn store_without_list(instance: &mut LinkerInstance<'_, Cell>, principal: usize)
             let Some(view) = keyvalue.open(&name) else {
                 return answer(Err(Refusal::Denied));
             };
-            let cursors = Cursors::default();
-            answer(Ok(table.push(Bucket { view, cursors })?))
+            answer(Ok(table.push(Bucket::new(view))?))
         },
     )?;
     instance.func_wrap_async(
@@ -193,6 +223,12 @@ fn store_without_list(instance: &mut LinkerInstance<'_, Cell>, principal: usize)
     )
 }
 
+/// What `get-many` found, as it has it.
+fn pairs(keys: Vec<String>, found: Vec<Option<Entry>>) -> Vec<Option<(String, Vec<u8>)>> {
+    let pair = |(key, entry): (String, Option<Entry>)| entry.map(|entry| (key, Vec::from(entry.value)));
+    keys.into_iter().zip(found).map(pair).collect()
+}
+
 /// The interface `batch`, which is the same in all drafts.
 fn batch(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> wasmtime::Result<()> {
     instance.func_wrap_async(
@@ -200,13 +236,7 @@ fn batch(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> wasmtime:
         move |mut store: StoreContextMut<'_, Cell>, (handle, keys): (Resource<Bucket>, Vec<String>)| {
             Box::new(async move {
                 let found = view(&mut store, principal, &handle)?.get_many(&keys).await;
-                let pairs = |found: Vec<Option<weft_stores::keyvalue::Entry>>| {
-                    let pair = |(key, entry): (String, Option<weft_stores::keyvalue::Entry>)| {
-                        entry.map(|entry| (key, Vec::from(entry.value)))
-                    };
-                    keys.into_iter().zip(found).map(pair).collect::<Vec<_>>()
-                };
-                answer(found.map(pairs))
+                answer(found.map(|found| pairs(keys, found)))
             })
         },
     )?;

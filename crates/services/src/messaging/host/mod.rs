@@ -2,6 +2,7 @@
 
 mod wasi;
 mod wasmcloud;
+mod wasmcloud_async;
 
 use std::fmt;
 
@@ -13,29 +14,18 @@ use weft_runtime::{Cell, ServiceInterface};
 use super::{Messaging, Refusal};
 
 pub(super) use wasmcloud::BrokerMessage;
+pub(super) use wasmcloud_async::{BrokerMessage as StreamedMessage, HandleMessageError};
 
 /// Every interface.
 pub(super) const INTERFACES: &[ServiceInterface] = &[
-    ServiceInterface {
-        name: "wasi:messaging/types@0.2.0-draft",
-        register: wasi::types,
-    },
-    ServiceInterface {
-        name: "wasi:messaging/producer@0.2.0-draft",
-        register: wasi::producer,
-    },
-    ServiceInterface {
-        name: "wasi:messaging/request-reply@0.2.0-draft",
-        register: wasi::request_reply,
-    },
-    ServiceInterface {
-        name: "wasmcloud:messaging/types@0.2.0",
-        register: wasmcloud::types,
-    },
-    ServiceInterface {
-        name: "wasmcloud:messaging/consumer@0.2.0",
-        register: wasmcloud::consumer,
-    },
+    ServiceInterface::new("wasi:messaging/types@0.2.0-draft", wasi::types),
+    ServiceInterface::new("wasi:messaging/producer@0.2.0-draft", wasi::producer),
+    ServiceInterface::new("wasi:messaging/request-reply@0.2.0-draft", wasi::request_reply),
+    ServiceInterface::new("wasmcloud:messaging/types@0.2.0", wasmcloud::types),
+    ServiceInterface::new("wasmcloud:messaging/consumer@0.2.0", wasmcloud::consumer),
+    ServiceInterface::new("wasmcloud:messaging/types@0.3.0", wasmcloud::types),
+    ServiceInterface::new("wasmcloud:messaging/consumer@0.3.0", wasmcloud::types)
+        .with_async(wasmcloud_async::consumer),
 ];
 
 /// The variant `error`.
@@ -69,7 +59,9 @@ impl From<Refusal> for Error {
             Refusal::Denied(why) => Self::PermissionDenied(why),
             Refusal::Timeout => Self::Timeout,
             Refusal::Connection(why) => Self::Connection(why),
-            Refusal::Other(why) => Self::Other(why),
+            Refusal::Subject(why) | Refusal::TooLarge(why) | Refusal::Full(why) | Refusal::Other(why) => {
+                Self::Other(why)
+            }
         }
     }
 }

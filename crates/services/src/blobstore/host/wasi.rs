@@ -1,45 +1,20 @@
-//! The border to the guest: `wasi:blobstore@0.2.0-draft`, whose errors are texts.
-//!
-//! A handle of a container holds a [`View`], so what a guest may do with it was decided when it was opened.
+//! `wasi:blobstore@0.2.0-draft`, whose errors are texts.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use wasmtime::StoreContextMut;
-use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower, Resource, ResourceType};
-use wasmtime_wasi::ResourceTable;
+use wasmtime::component::{ComponentType, LinkerInstance, Lower, Resource, ResourceType};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
-use weft_runtime::{Cell, ServiceInterface};
+use weft_runtime::Cell;
 
-use super::Blobs;
-use super::incoming::Incoming;
-use super::outgoing::Outgoing;
-use super::view::{View, no_object};
+use super::{Container, Guest, ObjectId, both, container_resource, granted, service, table, view};
+use crate::blobstore::incoming::Incoming;
+use crate::blobstore::outgoing::Outgoing;
+use crate::blobstore::view::{View, no_object};
 use crate::refusal::Refusal;
-
-/// Every interface.
-pub(super) const INTERFACES: &[ServiceInterface] = &[
-    ServiceInterface {
-        name: "wasi:blobstore/types@0.2.0-draft",
-        register: types,
-    },
-    ServiceInterface {
-        name: "wasi:blobstore/container@0.2.0-draft",
-        register: container,
-    },
-    ServiceInterface {
-        name: "wasi:blobstore/blobstore@0.2.0-draft",
-        register: blobstore,
-    },
-];
 
 /// Names that a guest gets or skips in one call. It asks again for more.
 const NAMES_MAX: u64 = 10_000;
-
-/// The resource `container`.
-struct Container {
-    view: Arc<View>,
-}
 
 /// The resource `stream-object-names`.
 struct Names {
@@ -74,22 +49,11 @@ struct ObjectMetadata {
     size: u64,
 }
 
-#[derive(Debug, ComponentType, Lift)]
-#[component(record)]
-struct ObjectId {
-    container: String,
-    object: String,
-}
-
-type Guest<'a> = StoreContextMut<'a, Cell>;
 /// What a call comes to: an error of the interface is an answer, one of the engine ends the guest.
 type Answered<T> = wasmtime::Result<(Result<T, String>,)>;
 
 fn answer<T>(answered: Result<T, Refusal>) -> Answered<T> {
-    Ok((answered.map_err(|refusal| match refusal {
-        Refusal::Denied => "access denied".to_owned(),
-        Refusal::Failed(why) => why,
-    }),))
+    Ok((answered.map_err(Refusal::into_text),))
 }
 
 /// Seconds since 1970; 0 where nobody knows.
@@ -98,39 +62,7 @@ fn timestamp(time: Option<SystemTime>) -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-fn service<'a>(
-    store: &'a mut Guest<'_>,
-    principal: usize,
-) -> wasmtime::Result<(&'a Blobs, &'a mut ResourceTable)> {
-    let found = store.data_mut().service::<Blobs>(principal);
-    found.ok_or_else(|| wasmtime::format_err!("component {principal} has no blob store service"))
-}
-
-fn table<'a>(store: &'a mut Guest<'_>, principal: usize) -> wasmtime::Result<&'a mut ResourceTable> {
-    Ok(service(store, principal)?.1)
-}
-
-fn view(
-    store: &mut Guest<'_>,
-    principal: usize,
-    handle: &Resource<Container>,
-) -> wasmtime::Result<Arc<View>> {
-    Ok(Arc::clone(&table(store, principal)?.get(handle)?.view))
-}
-
-/// The container of a name, if the component may open it.
-fn granted(
-    store: &mut Guest<'_>,
-    principal: usize,
-    name: &str,
-) -> wasmtime::Result<Result<Arc<View>, Refusal>> {
-    Ok(service(store, principal)?
-        .0
-        .container(name)
-        .ok_or(Refusal::Denied))
-}
-
-fn types(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> wasmtime::Result<()> {
+pub(super) fn types(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> wasmtime::Result<()> {
     outgoing_value(instance, principal)?;
     incoming_value(instance, principal)
 }
@@ -208,15 +140,8 @@ fn incoming_value(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> 
     )
 }
 
-fn container(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> wasmtime::Result<()> {
-    instance.resource(
-        "container",
-        ResourceType::host::<Container>(),
-        move |mut store, handle| {
-            table(&mut store, principal)?.delete(Resource::<Container>::new_own(handle))?;
-            Ok(())
-        },
-    )?;
+pub(super) fn container(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> wasmtime::Result<()> {
+    container_resource(instance, principal)?;
     instance.resource(
         "stream-object-names",
         ResourceType::host::<Names>(),
@@ -412,7 +337,7 @@ fn names(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> wasmtime:
     )
 }
 
-fn blobstore(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> wasmtime::Result<()> {
+pub(super) fn blobstore(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> wasmtime::Result<()> {
     instance.func_wrap_async(
         "create-container",
         move |mut store: Guest<'_>, (name,): (String,)| {
@@ -499,12 +424,4 @@ fn between_containers(instance: &mut LinkerInstance<'_, Cell>, principal: usize)
             })
         },
     )
-}
-
-type Views = Result<(Arc<View>, Arc<View>), Refusal>;
-
-fn both(store: &mut Guest<'_>, principal: usize, from: &ObjectId, to: &ObjectId) -> wasmtime::Result<Views> {
-    let view = granted(store, principal, &from.container)?;
-    let other = granted(store, principal, &to.container)?;
-    Ok(view.and_then(|view| Ok((view, other?))))
 }

@@ -1,9 +1,10 @@
 //! Queues: where an app keeps messages until they are worked on, as it is declared.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::Name;
-use crate::store::Durability;
+use crate::store::{Durability, StoreAddress};
 
 /// A queue that an app declares.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,6 +31,17 @@ pub enum QueueBackend {
         durability: Durability,
         /// Bytes that messages may have together.
         bytes_max: u64,
+    },
+    /// In a stream of a NATS server with JetStream.
+    Nats {
+        /// Where the servers are, and with which password they are entered.
+        address: StoreAddress,
+        /// The stream; none for one that is called by the names of the app and of the queue.
+        stream: Option<String>,
+        /// Servers of the cluster that have a copy of a stream that is made.
+        replicas: usize,
+        /// How long one call may take.
+        timeout: Duration,
     },
 }
 

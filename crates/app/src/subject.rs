@@ -56,6 +56,14 @@ impl Subject {
         Self(format!("{INBOX}{number:032x}"))
     }
 
+    /// The number of a place for replies, where this is one.
+    #[must_use]
+    pub fn inbox_number(&self) -> Option<u128> {
+        let digits = self.0.strip_prefix(INBOX)?;
+        let number = u128::from_str_radix(digits, 16).ok()?;
+        (Self::inbox(number) == *self).then_some(number)
+    }
+
     /// Whether replies go there.
     #[must_use]
     pub fn is_inbox(&self) -> bool {
@@ -172,6 +180,17 @@ mod tests {
             (">", "_INBOX.a"),
         ] {
             assert!(!covers(pattern, subject), "`{pattern}` and `{subject}`");
+        }
+    }
+
+    #[test]
+    fn an_inbox_is_a_number_that_reads_as_it_was_written() {
+        for number in [0, 7, u128::MAX] {
+            assert_eq!(Subject::inbox(number).inbox_number(), Some(number));
+        }
+        let upper = format!("_INBOX.{}A", "0".repeat(31));
+        for none in ["a", "_INBOX.a", "_INBOX.7.b", &upper] {
+            assert_eq!(none.parse::<Subject>().unwrap().inbox_number(), None, "{none}");
         }
     }
 

@@ -253,7 +253,7 @@ impl Attending {
         if failures >= attempts_max.get() {
             self.output
                 .warn(&format!("{what}; it was tried {failures} times and is put aside"));
-            return taking.put_aside(delivery).await;
+            return taking.put_aside(delivery).await.map(drop);
         }
         let after = self.trigger.backoff_after(failures);
         let wait = weft_app::quantity::show_duration(after);
@@ -272,7 +272,7 @@ impl Attending {
         let what = self.what_failed(&delivery, why);
         self.output
             .warn(&format!("{what}; it is not to be tried again and is put aside"));
-        taking.put_aside(delivery).await
+        taking.put_aside(delivery).await.map(drop)
     }
 
     fn what_failed(&self, delivery: &Delivery, why: &str) -> String {

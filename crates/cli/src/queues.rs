@@ -11,6 +11,7 @@ use weft_app::store::{Store, StoreBackend};
 use weft_stores::keyvalue::sqlite::Options;
 use weft_stores::queue::Queue;
 use weft_stores::queue::kept::{Kept, MESSAGES};
+use weft_stores::queue::nats::{self, Nats};
 
 use crate::report::Report;
 use crate::settings::Settings;
@@ -71,6 +72,23 @@ impl Queues {
                 })?;
                 Arc::new(kept)
             }
+            QueueBackend::Nats {
+                address,
+                stream,
+                replicas,
+                timeout,
+            } => {
+                let options = nats::Options {
+                    stream: self.stream(queue, stream.as_deref()),
+                    replicas: *replicas,
+                    timeout: *timeout,
+                    ..nats::Options::default()
+                };
+                let open = Nats::new(&address.0, options).map_err(|error| {
+                    Report::failed(format!("cannot open queue `{}`", queue.name)).caused_by(error)
+                })?;
+                Arc::new(open)
+            }
         };
         opened.insert(queue.clone(), Arc::clone(&open));
         Ok(open)
@@ -84,25 +102,39 @@ impl Queues {
         opened.iter().map(named).collect()
     }
 
-    /// Where the messages of an embedded queue are, for those who look at them.
+    /// Where the messages of a queue are, for those who look at them: all of an embedded one, of one on a server those
+    /// that were put aside.
     pub(crate) fn messages(&self, queue: &MessageQueue) -> Result<Option<Store>, Report> {
-        let QueueBackend::Embedded {
-            folder,
-            durability,
-            bytes_max,
-        } = &queue.backend
-        else {
-            return Ok(None);
-        };
-        let folder = self.folder(queue, folder.clone())?.join(MESSAGES);
-        Ok(Some(Store {
-            name: queue.name.clone(),
-            backend: StoreBackend::Embedded {
-                folder: Some(folder),
+        let backend = match &queue.backend {
+            QueueBackend::Memory { .. } => return Ok(None),
+            QueueBackend::Embedded {
+                folder,
+                durability,
+                bytes_max,
+            } => StoreBackend::Embedded {
+                folder: Some(self.folder(queue, folder.clone())?.join(MESSAGES)),
                 durability: *durability,
                 bytes_max: *bytes_max,
             },
-        }))
+            QueueBackend::Nats {
+                address,
+                stream,
+                replicas,
+                timeout,
+            } => StoreBackend::Nats {
+                address: address.clone(),
+                bucket: Some(nats::bucket_of(&self.stream(queue, stream.as_deref()))),
+                replicas: *replicas,
+                timeout: *timeout,
+            },
+        };
+        let name = queue.name.clone();
+        Ok(Some(Store { name, backend }))
+    }
+
+    /// The stream of a queue on a server. Two hyphens are in no name.
+    fn stream(&self, queue: &MessageQueue, given: Option<&str>) -> String {
+        given.map_or_else(|| format!("{}--{}", self.0.app, queue.name), str::to_owned)
     }
 
     /// Where an embedded queue is.

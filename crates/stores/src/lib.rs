@@ -10,4 +10,6 @@
 pub mod blob;
 mod folder;
 pub mod keyvalue;
+mod nats;
 pub mod queue;
+mod tls;

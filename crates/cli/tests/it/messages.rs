@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use weft_testing::nats::Nats;
 use weft_testing::weft::{Run, Running};
 use weft_testing::{Scratch, guest};
 
@@ -197,6 +198,69 @@ fn a_message_that_fails_comes_again_and_is_put_aside_in_the_end() {
     let wrong = data(&["retry", "orders", key]).with_code(1).stderr();
     assert!(wrong.contains("is no message that was put aside"), "{wrong}");
     end(running);
+}
+
+#[test]
+fn messages_are_kept_on_a_server_for_processes_that_share_them() {
+    let Some(mut server) = Nats::start() else { return };
+    let grants = GRANTS.replace(
+        "[queue.orders]\n",
+        "[queue.orders]\nurl-variable = \"ORDERS_URL\"\ntimeout = \"10s\"\n",
+    );
+    let app = app(
+        &[SENDER, WORKER],
+        &format!(
+            "{grants}[trigger.message.ship]\nqueue = \"orders\"\ncomponent = \"worker\"\nattempts = 2\n\
+             backoff = \"50ms\"\n"
+        ),
+    );
+    let address = server.address();
+    let here = |run: Run| run.env("ORDERS_URL", &address);
+    let send = |calls: &[&str]| {
+        let told = here(weft("run", &app)).arg("connect orders").args(calls).run();
+        let told = told.with_code(0).stdout();
+        told.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let up = || {
+        let mut running = here(weft("up", &app)).start();
+        running.wait_for_stderr("is at work");
+        running
+    };
+    let mut first = up();
+    let sent = send(&["send x fail at this", "send b say one", "send a ask c reply two"]);
+    assert_eq!(sent, ["done"; 3]);
+    first.wait_for_stdout("b: one");
+    first.wait_for_stdout("a: two");
+    first
+        .wait_for_stderr("of `x` (trigger `ship`): it says `at this`; it was tried 2 times and is put aside");
+    let mut second = up();
+    // Killed; the other has been at work as well.
+    drop(first);
+    assert_eq!(send(&["send d say three"]), ["done"]);
+    second.wait_for_stdout("d: three");
+    let data = |arguments: &[&str]| {
+        let data = crate::weft()
+            .arg("data")
+            .args(arguments)
+            .arg("--app")
+            .arg(app.path());
+        here(data.env("WEFT_DATA_DIR", app.path().join("own"))).run()
+    };
+    let aside = data(&["list", "orders", "--prefix", "d/"]).with_code(0).stdout();
+    let key = aside.trim_end();
+    assert!(key.starts_with("d/ship/") && !key.contains('\n'), "{aside}");
+    assert!(data(&["get", "orders", key]).stdout().contains("fail at this"));
+    data(&["retry", "orders", key]).with_code(0);
+    second.wait_for_stderr("failed at a message of `x` (trigger `ship`)");
+    let wrong = data(&["retry", "orders", key]).with_code(1).stderr();
+    assert!(wrong.contains("is no message that was put aside"), "{wrong}");
+    end(second);
+    server.stop();
+    let told = here(weft("up", &app)).run().with_code(1).stderr();
+    assert!(
+        told.contains("trigger `ship` cannot take from queue `orders`"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use weft_app::grant::{ClientGrant, MessagingGrant};
 use weft_app::quantity::parse_bytes;
 use weft_app::queue::{MessageQueue, QueueBackend};
-use weft_app::store::Durability;
+use weft_app::store::{Durability, StoreBackend};
 use weft_app::subject::Pattern;
 use weft_app::trigger::schedule::Times;
 use weft_app::{MessageTrigger, Name, ScheduleTrigger, Trigger};
@@ -21,34 +21,62 @@ use crate::document::{Table, Value};
 use crate::problems::Problem;
 
 /// Keys of a queue that say something to some backends only.
-const ONLY_FOR: &[(&str, &[&str])] = &[("path", &["embedded"]), ("durability", &["embedded"])];
+const ONLY_FOR: &[(&str, &[&str])] = &[
+    ("path", &["embedded"]),
+    ("durability", &["embedded"]),
+    ("size", &["embedded", "memory"]),
+    ("url", &["nats"]),
+    ("url-variable", &["nats"]),
+    ("stream", &["nats"]),
+    ("replicas", &["nats"]),
+    ("timeout", &["nats"]),
+];
 
 impl Lowering<'_> {
     /// Reads the queues of the app, for the grants and triggers that name them.
     pub(super) fn declare_queues(&mut self, root: &Table) {
-        for (name, table, _) in self.named(root, "queue") {
-            let mut bytes_max = QueueBackend::BYTES_MAX;
-            self.read(table, "size", &mut bytes_max, parse_bytes);
-            let word = values::text(table, "backend").map_or("embedded", |(word, _)| word);
-            self.refuse_keys_of_others(table, word, ONLY_FOR);
-            let backend = match word {
-                "memory" => QueueBackend::Memory { bytes_max },
-                "embedded" => QueueBackend::Embedded {
-                    folder: values::text(table, "path").and_then(|path| self.path(path)),
-                    durability: match values::text(table, "durability") {
-                        Some(("fast", _)) => Durability::Fast,
-                        _ => Durability::Sync,
-                    },
-                    bytes_max,
+        for (name, table, place) in self.named(root, "queue") {
+            if let Some(backend) = self.queue_backend(table, place) {
+                let queue = MessageQueue {
+                    name: name.clone(),
+                    backend,
+                };
+                self.queues.insert(name, queue);
+            }
+        }
+    }
+
+    fn queue_backend(&mut self, table: &Table, place: &Range<usize>) -> Option<QueueBackend> {
+        // What is wrong was told.
+        let address = self.server(table, "queue").ok()?;
+        let default = address.as_ref().map_or("embedded", |_| "nats");
+        let word = values::text(table, "backend").map_or(default, |(word, _)| word);
+        self.refuse_keys_of_others(table, word, ONLY_FOR);
+        let mut bytes_max = QueueBackend::BYTES_MAX;
+        self.read(table, "size", &mut bytes_max, parse_bytes);
+        match word {
+            "memory" => Some(QueueBackend::Memory { bytes_max }),
+            "embedded" => Some(QueueBackend::Embedded {
+                folder: values::text(table, "path").and_then(|path| self.path(path)),
+                durability: match values::text(table, "durability") {
+                    Some(("fast", _)) => Durability::Fast,
+                    _ => Durability::Sync,
                 },
-                // Told where the table is checked.
-                _ => continue,
-            };
-            let queue = MessageQueue {
-                name: name.clone(),
-                backend,
-            };
-            self.queues.insert(name, queue);
+                bytes_max,
+            }),
+            "nats" => {
+                let mut timeout = StoreBackend::TIMEOUT;
+                self.read(table, "timeout", &mut timeout, limits::parse_time);
+                let replicas = self.replicas(table);
+                Some(QueueBackend::Nats {
+                    address: self.address(word, address, place, "queue")?,
+                    stream: values::text(table, "stream").map(|(stream, _)| stream.to_owned()),
+                    replicas,
+                    timeout,
+                })
+            }
+            // Told where the table is checked.
+            _ => None,
         }
     }
 

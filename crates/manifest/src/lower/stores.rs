@@ -15,6 +15,9 @@ use crate::document::Table;
 use crate::problems::Problem;
 use crate::suggest;
 
+/// The address of a server, and where it is written.
+pub(super) type Placed<'t> = (String, &'t Range<usize>);
+
 /// Keys of a store that say something to some backends only.
 const ONLY_FOR: &[(&str, &[&str])] = &[
     ("path", &["embedded"]),
@@ -44,7 +47,7 @@ impl Lowering<'_> {
     }
 
     fn backend(&mut self, table: &Table, place: &Range<usize>) -> Option<StoreBackend> {
-        let address = self.server(table);
+        let address = self.server(table, "store");
         let default = match &address {
             Ok(Some((address, _))) => server_of(address).unwrap_or("redis"),
             Ok(None) => "embedded",
@@ -88,13 +91,13 @@ impl Lowering<'_> {
         }
     }
 
-    /// Where the server of a store is, as `url` or `url-variable` say. The address itself is not shown: it may hold a
+    /// Where the server of a store or a queue is, as `url` or `url-variable` say. The address itself is not shown: it may hold a
     /// password.
-    fn server<'t>(&mut self, table: &'t Table) -> Result<Option<(String, &'t Range<usize>)>, ()> {
+    pub(super) fn server<'t>(&mut self, table: &'t Table, kind: &str) -> Result<Option<Placed<'t>>, ()> {
         match (values::text(table, "url"), values::text(table, "url-variable")) {
             (Some(_), Some((_, span))) => {
-                let problem = Problem::error("a store has `url` or `url-variable`, not both").at(span);
-                self.problems.push(problem);
+                let message = format!("a {kind} has `url` or `url-variable`, not both");
+                self.problems.push(Problem::error(message).at(span));
                 Err(())
             }
             (Some((address, span)), None) => Ok(Some((address.to_owned(), span))),
@@ -117,31 +120,13 @@ impl Lowering<'_> {
         &mut self,
         table: &Table,
         word: &str,
-        address: Option<(String, &Range<usize>)>,
+        address: Option<Placed<'_>>,
         place: &Range<usize>,
     ) -> Option<StoreBackend> {
         let mut timeout = StoreBackend::TIMEOUT;
         self.read(table, "timeout", &mut timeout, limits::parse_time);
-        let replicas = self.natural(table, "replicas");
-        let Some((address, span)) = address else {
-            let problem = Problem::error("a store on a server has no `url`").at(place);
-            self.problems.push(problem.hint(format!(
-                "add `url = \"{word}://HOST\"`, or `url-variable` where it holds a password"
-            )));
-            return None;
-        };
-        if server_of(&address) != Some(word) {
-            let message = format!("this is not the address of a server with `backend = \"{word}\"`");
-            let expected = match word {
-                "postgres" => "postgres://[[NAME]:PASSWORD@]HOST[:PORT][/DATABASE]",
-                "nats" => "nats://[NAME:PASSWORD@|TOKEN@]HOST[:PORT]",
-                _ => "redis://[[NAME]:PASSWORD@]HOST[:PORT][/DATABASE]",
-            };
-            let problem = Problem::error(message).at(span);
-            self.problems.push(problem.hint(format!("expected `{expected}`")));
-            return None;
-        }
-        let address = StoreAddress(address);
+        let replicas = self.replicas(table);
+        let address = self.address(word, address, place, "store")?;
         let text = |key| values::text(table, key).map(|(text, _)| text.to_owned());
         Some(match word {
             "postgres" => StoreBackend::Postgres {
@@ -152,9 +137,7 @@ impl Lowering<'_> {
             "nats" => StoreBackend::Nats {
                 address,
                 bucket: text("bucket"),
-                replicas: replicas.map_or(1, |replicas| {
-                    usize::try_from(replicas.get()).unwrap_or(usize::MAX)
-                }),
+                replicas,
                 timeout,
             },
             _ => StoreBackend::Redis {
@@ -162,6 +145,43 @@ impl Lowering<'_> {
                 prefix: text("prefix"),
                 timeout,
             },
+        })
+    }
+
+    /// The address of a server, where there is one and it is of this backend.
+    pub(super) fn address(
+        &mut self,
+        word: &str,
+        address: Option<Placed<'_>>,
+        place: &Range<usize>,
+        kind: &str,
+    ) -> Option<StoreAddress> {
+        let Some((address, span)) = address else {
+            let problem = Problem::error(format!("a {kind} on a server has no `url`")).at(place);
+            self.problems.push(problem.hint(format!(
+                "add `url = \"{word}://HOST\"`, or `url-variable` where it holds a password"
+            )));
+            return None;
+        };
+        if server_of(&address) == Some(word) {
+            return Some(StoreAddress(address));
+        }
+        let message = format!("this is not the address of a server with `backend = \"{word}\"`");
+        let expected = match word {
+            "postgres" => "postgres://[[NAME]:PASSWORD@]HOST[:PORT][/DATABASE]",
+            "nats" => "nats://[NAME:PASSWORD@|TOKEN@]HOST[:PORT]",
+            _ => "redis://[[NAME]:PASSWORD@]HOST[:PORT][/DATABASE]",
+        };
+        let problem = Problem::error(message).at(span);
+        self.problems.push(problem.hint(format!("expected `{expected}`")));
+        None
+    }
+
+    /// Copies of what is made on a cluster.
+    pub(super) fn replicas(&mut self, table: &Table) -> usize {
+        let replicas = self.natural(table, "replicas");
+        replicas.map_or(1, |replicas| {
+            usize::try_from(replicas.get()).unwrap_or(usize::MAX)
         })
     }
 

@@ -147,6 +147,13 @@ fn place(section: &str, example: &str) -> String {
         {
             format!("{main}{header}\nurl = \"redis://127.0.0.1\"\n{example}")
         }
+        "[queue.NAME]"
+            if ["stream", "replicas", "timeout"]
+                .iter()
+                .any(|key| example.starts_with(key)) =>
+        {
+            format!("{main}{header}\nurl = \"nats://127.0.0.1\"\n{example}")
+        }
         "[component.NAME.grants.blobstore.CONTAINER]" => {
             let store = if example.starts_with("store") {
                 ""

@@ -38,6 +38,7 @@ pub(crate) fn read(text: &str) -> Result<Manifest, Vec<Diagnostic>> {
             "HOME" => Some("/home/user".to_owned()),
             "API_KEY" | "PHOTOS_KEY" | "PHOTOS_KEY_ID" => Some("hush-hush".to_owned()),
             "CARTS_REDIS_URL" => Some("redis://:secret@127.0.0.1".to_owned()),
+            "ORDERS_NATS_URL" => Some("nats://weft:secret@127.0.0.1".to_owned()),
             _ => None,
         },
         secret: &|path, _| match path.to_str() {

@@ -209,7 +209,7 @@ fn failed(error: &queue::Error) -> Refusal {
         Error::MessageLength { .. } => Refusal::TooLarge(error.to_string()),
         Error::NobodyTakes { .. } => Refusal::Other(error.to_string()),
         Error::Store(StoreError::Full { .. }) => Refusal::Full("the queue is full".to_owned()),
-        Error::Store(StoreError::ValueLength { .. }) => {
+        Error::TooLarge { .. } | Error::Store(StoreError::ValueLength { .. }) => {
             Refusal::TooLarge("the message is too large".to_owned())
         }
         Error::NoMessage { .. } | Error::Lock { .. } | Error::Store(_) => {

@@ -10,7 +10,6 @@ pub mod nats;
 pub mod postgres;
 pub mod redis;
 pub mod sqlite;
-mod tls;
 
 use std::fmt;
 use std::future::Future;

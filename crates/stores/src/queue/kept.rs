@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
 use super::message::Kept as KeptMessage;
-use super::{Answer, Delivery, Error, Message, Pattern, Queue, Subject, Taking};
+use super::{Answer, Delivery, Error, Message, Pattern, Queue, REPLIES_MAX, Subject, Taking};
 use crate::folder;
 use crate::keyvalue::memory::Memory;
 use crate::keyvalue::sqlite::{Options, Sqlite};
@@ -33,8 +33,6 @@ const LOOK_AT_ALL: Duration = Duration::from_secs(5);
 const TRY_LOCK: Duration = Duration::from_millis(200);
 /// Messages that are read ahead.
 const AHEAD: usize = 64;
-/// Replies to one request.
-const REPLIES_MAX: usize = 64;
 
 /// A queue whose messages are in a store of keys with values. Clones are the same queue.
 #[derive(Clone)]
@@ -265,6 +263,22 @@ impl Queue for Kept {
         })
     }
 
+    fn retry<'a>(&'a self, key: &'a str) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let entry = self.0.store.get(key).await?;
+            let waiting = key.strip_prefix("d/").map(|number| format!("m/{number}"));
+            let kept = entry.and_then(|entry| KeptMessage::read(&entry.value));
+            let (Some(waiting), Some(kept)) = (waiting, kept) else {
+                return Ok(false);
+            };
+            let untried = KeptMessage::new(kept.message).write();
+            let changes = vec![Change::Delete(key.to_owned()), Change::Set(waiting, untried)];
+            self.0.store.write(changes).await?;
+            self.0.published.notify_waiters();
+            Ok(true)
+        })
+    }
+
     fn check(&self) -> Answer<'_, ()> {
         Box::pin(async move { Ok(self.0.store.check().await?) })
     }
@@ -474,7 +488,7 @@ impl Taking for Taker {
         })
     }
 
-    fn put_aside(&self, delivery: Delivery) -> Answer<'_, ()> {
+    fn put_aside(&self, delivery: Delivery) -> Answer<'_, String> {
         Box::pin(async move {
             let number = delivery.id.strip_prefix("m/").unwrap_or(&delivery.id);
             let aside = format!("d/{number}");
@@ -485,9 +499,10 @@ impl Taking for Taker {
             };
             let changes = vec![
                 Change::Delete(delivery.id.clone()),
-                Change::Set(aside, kept.write()),
+                Change::Set(aside.clone(), kept.write()),
             ];
-            self.let_go(&delivery.id, changes).await
+            self.let_go(&delivery.id, changes).await?;
+            Ok(aside)
         })
     }
 }

@@ -88,26 +88,14 @@ impl Kept {
     }
 
     pub(super) fn write(&self) -> Bytes {
-        let Message {
-            subject,
-            reply_to,
-            content_type,
-            metadata,
-            body,
-        } = &self.message;
-        let head = Head {
-            subject: subject.to_string(),
-            reply_to: reply_to.as_ref().map(Subject::to_string),
-            content_type: content_type.clone(),
-            metadata: metadata.clone(),
-            attempts: self.attempts,
-            not_before_ms: self.not_before_ms,
-        };
-        // Text and numbers are always JSON.
-        let mut bytes = serde_json::to_vec(&head).unwrap_or_default();
-        bytes.push(b'\n');
-        bytes.extend_from_slice(body);
+        let mut bytes = head(&self.message, self.attempts, self.not_before_ms);
+        bytes.extend_from_slice(&self.message.body);
         bytes.into()
+    }
+
+    /// The most that there is to keep of a message beside its body.
+    pub(super) fn head_bytes(message: &Message) -> usize {
+        head(message, u32::MAX, 0).len()
     }
 
     pub(super) fn read(bytes: &Bytes) -> Option<Self> {
@@ -128,13 +116,20 @@ impl Kept {
     }
 }
 
-/// A message that was put aside, as it is kept, as if it had never been tried; nothing where it is no message.
-#[must_use]
-pub fn untried(kept: &Bytes) -> Option<Bytes> {
-    let mut kept = Kept::read(kept)?;
-    kept.attempts = 0;
-    kept.not_before_ms = 0;
-    Some(kept.write())
+/// What stands before a body.
+fn head(message: &Message, attempts: u32, not_before_ms: u64) -> Vec<u8> {
+    let head = Head {
+        subject: message.subject.to_string(),
+        reply_to: message.reply_to.as_ref().map(Subject::to_string),
+        content_type: message.content_type.clone(),
+        metadata: message.metadata.clone(),
+        attempts,
+        not_before_ms,
+    };
+    // Text and numbers are always JSON.
+    let mut bytes = serde_json::to_vec(&head).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
 }
 
 #[cfg(test)]
@@ -156,10 +151,7 @@ mod tests {
         let mut kept = Kept::new(message);
         kept.attempts = 3;
         kept.not_before_ms = u64::MAX;
-        assert_eq!(Kept::read(&kept.write()), Some(kept.clone()));
-        let untried = Kept::read(&untried(&kept.write()).unwrap()).unwrap();
-        assert_eq!((untried.attempts, untried.not_before_ms), (0, 0));
-        assert_eq!(untried.message, kept.message);
+        assert_eq!(Kept::read(&kept.write()), Some(kept));
         for wrong in [
             &b""[..],
             b"\n",

@@ -1,10 +1,12 @@
 //! Messages: published to a subject, and handed to everybody who takes that subject, until each has worked on it.
 //!
 //! Subjects and groups mean what they mean in NATS. [`Queue`] is the border; [`kept`] keeps messages in a store of keys
-//! with values, in memory or in a folder. The conformance suite in `tests/it` runs against each of them.
+//! with values, in memory or in a folder, and [`nats`] on servers. The conformance suite in `tests/it` runs against each
+//! of them.
 
 pub mod kept;
 mod message;
+pub mod nats;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use std::time::Duration;
 
 use crate::keyvalue;
 
-pub use message::{Message, untried};
+pub use message::Message;
 pub use weft_app::subject::{Pattern, Subject};
 
 /// What a queue comes to say: later, on whichever thread asked.
@@ -20,6 +22,8 @@ pub type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, Error>>
 
 /// The largest message, in bytes: its body, and everything that is said of it.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Replies to one request.
+const REPLIES_MAX: usize = 64;
 
 /// Messages, and those who wait for them. Shared by everybody who was handed it.
 ///
@@ -46,9 +50,17 @@ pub trait Queue: fmt::Debug + Send + Sync {
     /// Makes a group known: what is published from then on waits for it, whether somebody takes it or not.
     fn join<'a>(&'a self, group: &'a str, pattern: &'a Pattern) -> Answer<'a, ()>;
 
-    /// Takes the messages of a pattern for a group, which is made known. Whatever was published since the group first took them is handed
-    /// out, each message to one of those who take for it.
+    /// Takes the messages of a pattern for a group, which is made known. Whatever was published since the group first took
+    /// them is handed out, each message to one of those who take for it. Queues of one machine let one at a time take for
+    /// a group, and have the others wait here.
     fn take<'a>(&'a self, group: &'a str, pattern: &'a Pattern) -> Answer<'a, Box<dyn Taking>>;
+
+    /// Has a message that was put aside, `d/GROUP/NUMBER`, wait for its group again as if it had never been tried; whether
+    /// there is one.
+    ///
+    /// # Errors
+    /// The group is not known any more ([`Error::NobodyTakes`]).
+    fn retry<'a>(&'a self, key: &'a str) -> Answer<'a, bool>;
 
     /// Whether what is behind it is there and whole.
     fn check(&self) -> Answer<'_, ()>;
@@ -65,8 +77,8 @@ pub trait Taking: fmt::Debug + Send + Sync {
     /// It was not, and is to be handed out again after a while.
     fn again(&self, delivery: Delivery, after: Duration) -> Answer<'_, ()>;
 
-    /// It will never be: it is put aside, where nobody but a person takes it.
-    fn put_aside(&self, delivery: Delivery) -> Answer<'_, ()>;
+    /// It will never be: it is put aside, where nobody but a person takes it. As what: `d/GROUP/NUMBER`.
+    fn put_aside(&self, delivery: Delivery) -> Answer<'_, String>;
 }
 
 /// A message that was handed out.
@@ -88,6 +100,16 @@ pub enum Error {
     MessageLength {
         /// Its bytes.
         found: usize,
+    },
+    /// A message that other queues take, and the server of this one does not.
+    #[error(
+        "a message of {found} bytes with what is said of it, where the server of the queue allows {bytes_max}"
+    )]
+    TooLarge {
+        /// Its bytes.
+        found: usize,
+        /// The bound.
+        bytes_max: usize,
     },
     /// Nobody takes messages of that subject, so there can be no reply.
     #[error("nobody takes messages of `{subject}`")]

@@ -175,7 +175,7 @@ async fn act(action: Action, settings: &Settings, output: &Output) -> Result<Cod
             let totals = totals.map_err(|error| found.failed("back up", error))?;
             output.note(&format!("{} in `{}`", describe(&totals), folder.display()));
         }
-        Action::Retry { of, key } => retry(&of.find(settings, output)?, &key).await?,
+        Action::Retry { of, key } => retry(&of, &key, settings, output).await?,
         Action::Check { of } => check(&of.find(settings, output)?, output).await?,
     }
     Ok(Code::DONE)
@@ -469,28 +469,33 @@ async fn check(found: &Found, output: &Output) -> Result<(), Report> {
     output.data(&format!("{}, all as they were written\n", describe(&totals)))
 }
 
-/// Has a message that was put aside wait for its trigger again, in one write.
-async fn retry(found: &Found, key: &str) -> Result<(), Report> {
-    let open = found.open()?;
-    let entry = open.get(key).await;
-    let entry = entry.map_err(|error| found.failed("read", error))?;
-    let waiting = key.strip_prefix("d/").map(|number| format!("m/{number}"));
-    let message = entry.and_then(|entry| weft_stores::queue::untried(&entry.value));
-    let (Some(waiting), Some(message)) = (waiting, message) else {
-        let message = format!(
-            "`{key}` is no message that was put aside in queue `{}`",
-            found.store.name
-        );
-        return Err(
-            Report::failed(message).hint("`weft data list QUEUE --prefix d/` shows those that there are")
-        );
+/// Has a message that was put aside wait for its trigger again.
+async fn retry(of: &Of, key: &str, settings: &Settings, output: &Output) -> Result<(), Report> {
+    // Looking for what is not there makes no queue.
+    let found = of.find(settings, output)?;
+    let opened = app::open(&of.app, output)?;
+    let app = opened.app();
+    let queue = queues(app).find(|queue| *queue.name.as_str() == of.store);
+    let retried = match queue {
+        Some(queue) => {
+            Queues::of(app.name.as_str(), settings)
+                .open(queue)?
+                .retry(key)
+                .await
+        }
+        None => Ok(false),
     };
-    found
-        .write(vec![
-            Change::Delete(key.to_owned()),
-            Change::Set(waiting, message),
-        ])
-        .await
+    let name = &found.store.name;
+    let retried = retried.map_err(|error| {
+        Report::failed(format!("cannot retry a message of queue `{name}`")).caused_by(error)
+    })?;
+    if retried {
+        return Ok(());
+    }
+    let report = Report::failed(format!(
+        "`{key}` is no message that was put aside in queue `{name}`"
+    ));
+    Err(report.hint("`weft data list QUEUE --prefix d/` shows those that there are"))
 }
 
 fn describe(totals: &Totals) -> String {

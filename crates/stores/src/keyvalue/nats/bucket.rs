@@ -4,24 +4,21 @@
 //! call; its followers may still be about to learn of it. A key that was deleted leaves a message that says so, which
 //! the server drops after a while if it knows how to.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{self, DiscardPolicy, LastRawMessageErrorKind, Stream};
-use async_nats::jetstream::{self, Context, ContextBuilder, ErrorCode};
+use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{Client, HeaderMap, Request, header};
 use bytes::Bytes;
 use futures::StreamExt as _;
 
 use super::super::LIST_MAX;
 use super::{Options, names};
-
-/// Why something went wrong.
-pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
+use crate::nats::connections::Opened;
+use crate::nats::{self, Cause};
 
 /// Changes that a server makes together, if it can at all and its settings say nothing else.
 const TOGETHER_MAX: usize = 1000;
@@ -46,7 +43,7 @@ struct HasHistory {
 
 /// A bucket, over one connection.
 pub(super) struct Bucket {
-    pub(super) client: Client,
+    client: Client,
     stream: Stream,
     /// What all subjects begin with.
     subjects: String,
@@ -77,14 +74,13 @@ struct Message {
     payload: Bytes,
 }
 
-impl Bucket {
+impl Opened for Bucket {
+    type Options = Options;
+
     /// Makes the bucket if it is missing. One that is there stays as it is.
-    pub(super) async fn open(client: Client, options: &Options) -> Result<Self, Cause> {
-        let jetstream = ContextBuilder::new()
-            // Whoever calls gives up before.
-            .timeout(options.timeout * 2)
-            .build(client.clone());
-        let stream = open_stream(&jetstream, options).await?;
+    async fn open(client: Client, options: &Options) -> Result<Self, Cause> {
+        let jetstream = nats::jetstream(&client, options.timeout);
+        let stream = nats::stream(&jetstream, wanted(options)).await?;
         let config = &stream.cached_info().config;
         let (has_ttl, is_atomic) = (config.allow_message_ttl, config.allow_atomic_publish);
         if config.max_messages_per_subject != 1 {
@@ -102,6 +98,12 @@ impl Bucket {
         })
     }
 
+    fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Bucket {
     /// The largest value that the server takes.
     pub(super) fn value_bytes_max(&self) -> usize {
         self.client.max_payload().saturating_sub(HEADER_BYTES_MAX)
@@ -265,28 +267,6 @@ fn is_deleted(headers: &HeaderMap) -> bool {
     headers.get(OPERATION).is_some_and(is_removal) || headers.get(header::NATS_MARKER_REASON).is_some()
 }
 
-async fn open_stream(jetstream: &Context, options: &Options) -> Result<Stream, Cause> {
-    let wanted = wanted(options);
-    let name = wanted.name.clone();
-    match jetstream.get_stream(&name).await {
-        Ok(stream) => return Ok(stream),
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(told) if told.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
-            _ => return Err(error.into()),
-        },
-    }
-    match jetstream.create_stream(wanted).await {
-        Ok(stream) => Ok(stream),
-        Err(error) => match error.kind() {
-            // Another was faster, and wants it in another way.
-            CreateStreamErrorKind::JetStream(told) if told.error_code() == ErrorCode::STREAM_NAME_EXIST => {
-                Ok(jetstream.get_stream(&name).await?)
-            }
-            _ => Err(error.into()),
-        },
-    }
-}
-
 /// The stream of a bucket that other clients know as one too. What a server is too old for it leaves out, and says so.
 fn wanted(options: &Options) -> stream::Config {
     stream::Config {
@@ -317,9 +297,4 @@ fn look_from(sequence: u64) -> pull::Config {
         inactive_threshold: Duration::from_secs(10),
         ..pull::Config::default()
     }
-}
-
-/// A cause that several may have.
-pub(super) fn shared(cause: Cause) -> Arc<dyn std::error::Error + Send + Sync> {
-    Arc::from(cause)
 }

@@ -5,7 +5,6 @@
 //! write is, is the server's to say (`sync_interval`), as is how large a value may be (`max_payload`).
 
 mod bucket;
-mod connections;
 mod names;
 
 use std::collections::BTreeMap;
@@ -14,19 +13,23 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::ServerAddr;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use self::bucket::{Bucket, Cause, Last};
-use self::connections::{Connections, Failed};
+use self::bucket::{Bucket, Last};
 use super::{
     Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, check_changes, check_key,
-    check_value, count, tls,
+    check_value, count,
 };
+use crate::nats::connections::Connections;
+use crate::nats::{self, Cause};
+use crate::tls;
 
-/// The longest name of a bucket, and the longest prefix: with the longest key they make a line that the server takes.
-const NAME_BYTES_MAX: usize = 64;
+/// The longest name of a bucket: it has room for the names of an app and of a store. With the longest key and the longest
+/// prefix it makes a line that the server takes.
+const BUCKET_BYTES_MAX: usize = 140;
+/// The longest prefix.
+const PREFIX_BYTES_MAX: usize = 64;
 /// Keys that are asked for beside one another.
 const ASKED_MAX: usize = 64;
 
@@ -67,7 +70,7 @@ impl Default for Options {
 /// changes, and less where the server says so. Several changes at once cost much more than one: a server without
 /// replicas makes files for each such write, and such writes wait for each other.
 pub struct Nats {
-    connections: Connections,
+    connections: Connections<Bucket>,
     /// The address without name and password, for messages.
     backend: Arc<str>,
     options: Options,
@@ -82,13 +85,15 @@ pub enum Unusable {
     )]
     Address,
     /// A name that no bucket can have.
-    #[error("`{bucket}` is no name of a bucket, expected 1 to {NAME_BYTES_MAX} letters, digits, `-` and `_`")]
+    #[error(
+        "`{bucket}` is no name of a bucket, expected 1 to {BUCKET_BYTES_MAX} letters, digits, `-` and `_`"
+    )]
     Bucket {
         /// The name.
         bucket: String,
     },
     /// A prefix that leaves too little room for keys.
-    #[error("a prefix of {found} bytes, where {NAME_BYTES_MAX} are allowed")]
+    #[error("a prefix of {found} bytes, where {PREFIX_BYTES_MAX} are allowed")]
     Prefix {
         /// Its bytes.
         found: usize,
@@ -107,25 +112,21 @@ impl Nats {
     /// # Errors
     /// The address is none, or a bucket cannot have this name.
     pub fn new(address: &str, options: Options) -> Result<Self, Unusable> {
-        let servers = address.split(',').map(server).collect::<Option<Vec<_>>>();
-        let servers = servers.ok_or(Unusable::Address)?;
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let bucket = &options.bucket;
-        if !(1..=NAME_BYTES_MAX).contains(&bucket.len()) || !bucket.bytes().all(is_name) {
+        let servers = nats::servers(address).ok_or(Unusable::Address)?;
+        if !nats::is_name(&options.bucket, BUCKET_BYTES_MAX) {
             return Err(Unusable::Bucket {
-                bucket: bucket.clone(),
+                bucket: options.bucket,
             });
         }
-        if options.prefix.len() > NAME_BYTES_MAX {
+        if options.prefix.len() > PREFIX_BYTES_MAX {
             return Err(Unusable::Prefix {
                 found: options.prefix.len(),
             });
         }
-        let places: Vec<String> = servers.iter().map(place).collect();
         let tls = tls::client().map_err(Unusable::Tls)?;
         Ok(Self {
-            connections: Connections::new(servers, tls, options.clone()),
-            backend: format!("NATS at {}", places.join(", ")).into(),
+            backend: nats::describe(&servers),
+            connections: Connections::new(servers, tls, options.timeout, options.clone()),
             options,
         })
     }
@@ -138,29 +139,9 @@ impl Nats {
     where
         F: Future<Output = Result<T, Cause>>,
     {
-        self.connections.call(work).await.map_err(|failed| match failed {
-            Failed::Timeout => Error::Timeout {
-                backend: Arc::clone(&self.backend),
-                waited: self.options.timeout,
-            },
-            Failed::Server(cause) => Error::Backend {
-                backend: Arc::clone(&self.backend),
-                source: bucket::shared(cause),
-            },
-        })
+        let asked = self.connections.call(work).await;
+        asked.map_err(|failed| failed.tell(&self.backend, self.options.timeout))
     }
-}
-
-fn server(address: &str) -> Option<ServerAddr> {
-    let is_known = ["nats://", "tls://"]
-        .iter()
-        .any(|scheme| address.starts_with(scheme));
-    let server: ServerAddr = address.parse().ok().filter(|_| is_known)?;
-    (!server.host().is_empty()).then_some(server)
-}
-
-fn place(server: &ServerAddr) -> String {
-    format!("{}:{}", server.host(), server.port())
 }
 
 impl fmt::Debug for Nats {
@@ -389,7 +370,7 @@ mod tests {
         ] {
             assert!(matches!(made(address), Err(Unusable::Address)), "`{address}`");
         }
-        for bucket in ["", "a.b", "a b", "a*", &"b".repeat(65)] {
+        for bucket in ["", "a.b", "a b", "a*", &"b".repeat(141)] {
             let options = Options {
                 bucket: bucket.to_owned(),
                 ..Options::default()

@@ -16,8 +16,8 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::super::tls;
 use super::statements::{self, Statements, Table};
+use crate::tls;
 
 /// Connections that each runtime has at most.
 const CONNECTIONS_MAX: usize = 4;

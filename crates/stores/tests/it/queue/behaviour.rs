@@ -1,6 +1,6 @@
 //! Single promises.
 
-use weft_stores::queue::{Error, MESSAGE_BYTES_MAX};
+use weft_stores::queue::Error;
 
 use super::*;
 
@@ -60,7 +60,13 @@ fn what_nobody_takes_is_gone_and_what_a_group_has_not_worked_on_waits_for_it() {
 
 #[test]
 fn one_at_a_time_takes_for_a_group() {
-    for Backend { name, queue, .. } in every() {
+    for Backend {
+        name, queue, takers, ..
+    } in every()
+    {
+        if takers == Takers::Many {
+            continue;
+        }
         block_on(async {
             let first = queue.take("group", &pattern("a")).await.unwrap();
             let group = pattern("a");
@@ -175,12 +181,17 @@ fn replies_come_to_whoever_asked_until_there_are_enough_or_time_is_over() {
 
 #[test]
 fn a_message_that_is_too_large_is_refused_and_the_largest_is_not() {
-    for Backend { name, queue, .. } in every() {
+    for Backend {
+        name,
+        queue,
+        body_bytes_max: largest,
+        ..
+    } in every()
+    {
         block_on(async {
             let taking = queue.take("group", &pattern("a")).await.unwrap();
-            let largest = MESSAGE_BYTES_MAX - 1;
             queue.publish(message("a", "b".repeat(largest))).await.unwrap();
-            let refused = queue.publish(message("a", "b".repeat(largest + 1))).await;
+            let refused = queue.publish(message("a", "b".repeat(MESSAGE_BYTES_MAX))).await;
             assert!(
                 matches!(refused, Err(Error::MessageLength { .. })),
                 "{name}: {refused:?}"
@@ -191,10 +202,17 @@ fn a_message_that_is_too_large_is_refused_and_the_largest_is_not() {
 }
 
 #[test]
-fn another_who_opened_the_folder_is_heard_and_takes_over() {
-    for Backend { name, queue, scratch } in every() {
-        let Some(scratch) = &scratch else { continue };
-        let other = open(scratch, Durability::Fast);
+fn another_process_is_heard_and_takes_over() {
+    for Backend {
+        name,
+        queue,
+        another,
+        takers,
+        ..
+    } in every()
+    {
+        let Some(another) = another else { continue };
+        let other = another();
         block_on(async {
             let taking = queue.take("group", &pattern("a")).await.unwrap();
             other.publish(message("a", "from the other")).await.unwrap();
@@ -203,8 +221,10 @@ fn another_who_opened_the_folder_is_heard_and_takes_over() {
             taking.done(&delivery).await.unwrap();
             let group = pattern("a");
             let mut waiting = other.take("group", &group);
-            let waits = tokio::time::timeout(Duration::from_millis(400), &mut waiting).await;
-            assert!(waits.is_err(), "{name}");
+            if takers == Takers::One {
+                let waits = tokio::time::timeout(Duration::from_millis(400), &mut waiting).await;
+                assert!(waits.is_err(), "{name}");
+            }
             queue.publish(message("a", "for whoever comes")).await.unwrap();
             drop(taking);
             let taking = tokio::time::timeout(Duration::from_secs(5), waiting)
@@ -212,6 +232,77 @@ fn another_who_opened_the_folder_is_heard_and_takes_over() {
                 .unwrap()
                 .unwrap();
             assert_eq!(body(&next(&*taking).await), "for whoever comes", "{name}");
+        });
+    }
+}
+
+#[test]
+fn what_is_said_of_a_message_comes_with_it() {
+    for Backend { name, queue, .. } in every() {
+        block_on(async {
+            let taking = queue.take("group", &pattern("ü.>")).await.unwrap();
+            let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+            let mut sent = vec![Message::new("ü.$JS.%".parse().unwrap(), &[0, 255, 10][..])];
+            sent.push(Message {
+                content_type: Some("text/plain".to_owned()),
+                metadata: vec![pair("a", "1"), pair("b", "2"), pair("b", "3")],
+                ..message("ü.a", "plain")
+            });
+            sent.push(Message {
+                content_type: Some("\n".to_owned()),
+                metadata: vec![
+                    pair("Nats-Rollup", "all"),
+                    pair("Nats-Msg-Id", "1"),
+                    pair("a", "1\r\nNats-TTL: 1s\r\n\r\n"),
+                    pair("", " "),
+                    pair("a", "\u{85}\u{2028}\u{7f}\0"),
+                ],
+                ..message("ü.a.b", "odd")
+            });
+            for message in sent {
+                queue.publish(message.clone()).await.unwrap();
+                let delivery = next(&*taking).await;
+                assert_eq!(delivery.message, message, "{name}");
+                // Also where it has been given back.
+                taking.again(delivery, Duration::ZERO).await.unwrap();
+                let delivery = next(&*taking).await;
+                assert_eq!((&delivery.message, delivery.attempts), (&message, 1), "{name}");
+                taking.done(&delivery).await.unwrap();
+            }
+            nothing(&*taking).await;
+        });
+    }
+}
+
+#[test]
+fn what_was_put_aside_is_tried_again_where_a_person_says_so() {
+    for Backend { name, queue, .. } in every() {
+        block_on(async {
+            let taking = queue.take("group", &pattern("a")).await.unwrap();
+            let other = queue.take("other", &pattern("a")).await.unwrap();
+            for absent in ["d/group/1", "d/", "m/group/1", "d/group/1/2"] {
+                assert!(!queue.retry(absent).await.unwrap(), "{name}: {absent}");
+            }
+            queue.publish(message("a", "odd")).await.unwrap();
+            let delivery = next(&*other).await;
+            other.done(&delivery).await.unwrap();
+            let delivery = next(&*taking).await;
+            taking.again(delivery, Duration::ZERO).await.unwrap();
+            let delivery = next(&*taking).await;
+            let key = taking.put_aside(delivery).await.unwrap();
+            assert!(key.starts_with("d/group/"), "{name}: {key}");
+            nothing(&*taking).await;
+            assert!(queue.retry(&key).await.unwrap(), "{name}: {key}");
+            assert!(!queue.retry(&key).await.unwrap(), "{name}: {key}");
+            let delivery = next(&*taking).await;
+            assert_eq!(
+                (body(&delivery), delivery.attempts),
+                ("odd".to_owned(), 0),
+                "{name}"
+            );
+            assert_eq!(delivery.message.subject.as_str(), "a", "{name}");
+            taking.done(&delivery).await.unwrap();
+            nothing(&*other).await;
         });
     }
 }

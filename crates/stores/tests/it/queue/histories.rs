@@ -21,21 +21,32 @@ struct Account {
 #[test]
 fn every_acknowledged_message_is_worked_on_once_by_every_group() {
     for seed in 0..6 {
-        let scratch = Scratch::new();
-        let accounts: Arc<[Mutex<Account>; 3]> = Arc::default();
-        for round in 0..3 {
-            let queue: Arc<dyn Queue> = Arc::new(open(&scratch, Durability::Fast));
-            block_on(session(
-                queue,
-                seed * 10 + round,
-                round == 2,
-                Arc::clone(&accounts),
-            ));
-        }
-        for (account, (group, _)) in accounts.iter().zip(GROUPS) {
-            let account = account.lock();
-            assert_eq!(account.done, account.expected, "{group}, seed {seed}");
-        }
+        histories(&folder(Durability::Fast), seed);
+    }
+    for seed in 10..12 {
+        let Some(nats) = on_nats() else { return };
+        histories(&nats, seed);
+    }
+}
+
+fn histories(backend: &Backend, seed: u64) {
+    let accounts: Arc<[Mutex<Account>; 3]> = Arc::default();
+    let open = backend.another.as_ref().unwrap();
+    for round in 0..3 {
+        block_on(session(
+            open(),
+            seed * 10 + round,
+            round == 2,
+            Arc::clone(&accounts),
+        ));
+    }
+    for (account, (group, _)) in accounts.iter().zip(GROUPS) {
+        let account = account.lock();
+        assert_eq!(
+            account.done, account.expected,
+            "{}: {group}, seed {seed}",
+            backend.name
+        );
     }
 }
 

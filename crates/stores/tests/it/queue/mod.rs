@@ -2,51 +2,104 @@
 
 mod behaviour;
 mod histories;
+mod nats;
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
 use weft_stores::keyvalue::Durability;
 use weft_stores::keyvalue::sqlite::Options;
 use weft_stores::queue::kept::Kept;
-use weft_stores::queue::{Delivery, Message, Pattern, Queue, Taking};
+use weft_stores::queue::nats::{self as server, Nats};
+use weft_stores::queue::{Delivery, MESSAGE_BYTES_MAX, Message, Pattern, Queue, Taking};
 use weft_testing::Scratch;
+use weft_testing::nats::Nats as NatsServer;
 
 /// A queue, and what has to live as long as it does.
 struct Backend {
     name: &'static str,
     queue: Arc<dyn Queue>,
-    scratch: Option<Scratch>,
+    /// Opens it once more, as another process would; none where no other can.
+    another: Option<Box<dyn Fn() -> Arc<dyn Queue>>>,
+    takers: Takers,
+    /// The largest body of a message of which little else is said.
+    body_bytes_max: usize,
+    _below: Box<dyn Any>,
 }
 
-/// An empty queue of every kind.
+/// Who takes for a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takers {
+    /// One, and then the next.
+    One,
+    /// Whoever wants to, each message to one of them.
+    Many,
+}
+
+/// An empty queue of every kind that can be had here.
 fn every() -> Vec<Backend> {
-    let memory = Backend {
+    let mut every = vec![memory(), folder(Durability::Fast), folder(Durability::Sync)];
+    every.extend(on_nats());
+    every
+}
+
+fn memory() -> Backend {
+    Backend {
         name: "memory",
         queue: Arc::new(Kept::in_memory(64 << 20)),
-        scratch: None,
-    };
-    let folder = |durability, name| {
-        let scratch = Scratch::new();
-        Backend {
-            name,
-            queue: Arc::new(open(&scratch, durability)),
-            scratch: Some(scratch),
-        }
-    };
-    vec![
-        memory,
-        folder(Durability::Fast, "folder, fast"),
-        folder(Durability::Sync, "folder, sync"),
-    ]
+        another: None,
+        takers: Takers::One,
+        body_bytes_max: MESSAGE_BYTES_MAX - 1,
+        _below: Box::new(()),
+    }
 }
 
-fn open(scratch: &Scratch, durability: Durability) -> Kept {
+fn folder(durability: Durability) -> Backend {
+    let scratch = Scratch::new();
     let options = Options {
         durability,
         ..Options::default()
     };
-    Kept::open(&scratch.path().join("queue"), &options).unwrap()
+    let folder = scratch.path().join("queue");
+    let open = move || -> Arc<dyn Queue> { Arc::new(Kept::open(&folder, &options).unwrap()) };
+    Backend {
+        name: match durability {
+            Durability::Fast => "folder, fast",
+            Durability::Sync => "folder, sync",
+        },
+        queue: open(),
+        another: Some(Box::new(open)),
+        takers: Takers::One,
+        body_bytes_max: MESSAGE_BYTES_MAX - 1,
+        _below: Box::new(scratch),
+    }
+}
+
+fn on_nats() -> Option<Backend> {
+    let server = NatsServer::start()?;
+    let address = server.address();
+    let open = move || -> Arc<dyn Queue> { Arc::new(open_on(&address, "weft-test")) };
+    Some(Backend {
+        name: "nats",
+        queue: open(),
+        another: Some(Box::new(open)),
+        takers: Takers::Many,
+        // What a server takes by itself, less what there is to say of a message.
+        body_bytes_max: (1 << 20) - 1024,
+        _below: Box::new(server),
+    })
+}
+
+fn open_on(address: &str, stream: &str) -> Nats {
+    let options = server::Options {
+        stream: stream.to_owned(),
+        // The machine may have much else to do.
+        timeout: Duration::from_secs(10),
+        hold: Duration::from_secs(2),
+        ..server::Options::default()
+    };
+    Nats::new(address, options).unwrap()
 }
 
 fn message(subject: &str, body: impl Into<String>) -> Message {

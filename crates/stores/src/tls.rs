@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::{ClientConfig, RootCertStore};
 
 /// Only a server that a public authority vouches for is spoken to.
-pub(super) fn client() -> Result<ClientConfig, rustls::Error> {
+pub(crate) fn client() -> Result<ClientConfig, rustls::Error> {
     let roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };

@@ -9,63 +9,78 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{ConnectOptions, ServerAddr};
+use async_nats::{Client, ConnectOptions, ServerAddr};
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, Id};
 
-use super::Options;
-use super::bucket::{Bucket, Cause};
+use super::Cause;
 
 /// How a call ended without an answer.
 #[derive(Debug)]
-pub(super) enum Failed {
+pub(crate) enum Failed {
     /// It took too long.
     Timeout,
     /// The server refused, or is away.
     Server(Cause),
 }
 
-/// The place of one connection.
-type Slot = Arc<tokio::sync::Mutex<Option<Arc<Bucket>>>>;
+/// What is used over one connection: a part of what a server keeps.
+pub(crate) trait Opened: Sized + Send + Sync {
+    /// What there is to know for it.
+    type Options: Send + Sync;
 
-/// All connections of a store.
-pub(super) struct Connections {
-    servers: Vec<ServerAddr>,
-    tls: rustls::ClientConfig,
-    options: Options,
-    slots: Mutex<HashMap<Id, Slot>>,
+    /// Finds it on the server, or makes it.
+    fn open(client: Client, options: &Self::Options) -> impl Future<Output = Result<Self, Cause>> + Send;
+
+    /// The connection that it is used over.
+    fn client(&self) -> &Client;
 }
 
-impl Connections {
+/// The place of one connection.
+type Slot<T> = Arc<tokio::sync::Mutex<Option<Arc<T>>>>;
+
+/// All connections of a store, or of a queue.
+pub(crate) struct Connections<T: Opened> {
+    servers: Vec<ServerAddr>,
+    tls: rustls::ClientConfig,
+    timeout: Duration,
+    options: T::Options,
+    slots: Mutex<HashMap<Id, Slot<T>>>,
+}
+
+impl<T: Opened> Connections<T> {
     /// None yet.
-    pub(super) fn new(servers: Vec<ServerAddr>, tls: rustls::ClientConfig, options: Options) -> Self {
+    pub(crate) fn new(
+        servers: Vec<ServerAddr>,
+        tls: rustls::ClientConfig,
+        timeout: Duration,
+        options: T::Options,
+    ) -> Self {
         Self {
             servers,
             tls,
+            timeout,
             options,
             slots: Mutex::default(),
         }
     }
 
     /// Does something over a connection, within the timeout. After a failure of any kind the next call has a new
-    /// connection: what is known of the bucket, which may be another one by now, may be why.
-    pub(super) async fn call<T, F>(&self, work: impl FnOnce(Arc<Bucket>) -> F) -> Result<T, Failed>
+    /// connection: what is known of the other end, which may be another one by now, may be why.
+    pub(crate) async fn call<U, F>(&self, work: impl FnOnce(Arc<T>) -> F) -> Result<U, Failed>
     where
-        F: Future<Output = Result<T, Cause>>,
+        F: Future<Output = Result<U, Cause>>,
     {
         let slot = self.here();
         let mut used = None;
         let attempt = async {
-            let bucket = self.bucket(&slot).await?;
-            used = Some(Arc::clone(&bucket));
-            work(bucket).await
+            let opened = self.opened(&slot).await?;
+            used = Some(Arc::clone(&opened));
+            work(opened).await
         };
-        let ended = tokio::time::timeout(self.options.timeout, attempt).await;
-        if let (Some(used), Err(_) | Ok(Err(_))) = (used, &ended)
-            && let Ok(mut kept) = slot.try_lock()
-            && kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, &used))
-        {
-            *kept = None;
+        let ended = tokio::time::timeout(self.timeout, attempt).await;
+        if let (Some(used), Err(_) | Ok(Err(_))) = (used, &ended) {
+            forget(&slot, &used);
         }
         match ended {
             Ok(Ok(done)) => Ok(done),
@@ -74,8 +89,13 @@ impl Connections {
         }
     }
 
+    /// Has the next call make a new connection, where this one is used for longer than a call and was found not to work.
+    pub(crate) fn forget(&self, used: &Arc<T>) {
+        forget(&self.here(), used);
+    }
+
     /// The place of the runtime that this runs on. Those of runtimes that have ended go when a new one comes.
-    fn here(&self) -> Slot {
+    fn here(&self) -> Slot<T> {
         let id = Handle::current().id();
         let mut slots = self.slots.lock();
         if !slots.contains_key(&id) {
@@ -85,21 +105,20 @@ impl Connections {
     }
 
     /// The connection of a place, made if there is none that works.
-    async fn bucket(&self, slot: &Slot) -> Result<Arc<Bucket>, Cause> {
+    async fn opened(&self, slot: &Slot<T>) -> Result<Arc<T>, Cause> {
         let mut kept = slot.lock().await;
-        if let Some(bucket) = kept.as_ref().filter(|bucket| is_connected(bucket)) {
-            return Ok(Arc::clone(bucket));
+        if let Some(opened) = kept.as_ref().filter(|opened| is_connected(&***opened)) {
+            return Ok(Arc::clone(opened));
         }
         *kept = None;
         let made = Arc::new(self.connect().await?);
         Ok(Arc::clone(kept.insert(made)))
     }
 
-    async fn connect(&self) -> Result<Bucket, Cause> {
-        let timeout = self.options.timeout;
+    async fn connect(&self) -> Result<T, Cause> {
         let mut options = ConnectOptions::new()
             .name("weft")
-            .connection_timeout(timeout)
+            .connection_timeout(self.timeout)
             .request_timeout(None)
             .ping_interval(Duration::from_secs(10))
             // Each server once.
@@ -115,17 +134,28 @@ impl Connections {
             };
         }
         let client = options.connect(&self.servers[..]).await?;
-        Bucket::open(client, &self.options).await
+        T::open(client, &self.options).await
     }
 }
 
-fn is_connected(bucket: &Bucket) -> bool {
-    bucket.client.connection_state() == State::Connected
+/// Whether a connection is one.
+pub(crate) fn is_connected(opened: &impl Opened) -> bool {
+    opened.client().connection_state() == State::Connected
 }
 
-fn is_open(slot: &Slot) -> bool {
+fn is_open<T: Opened>(slot: &Slot<T>) -> bool {
     // Whoever holds the lock is about to open one.
     slot.try_lock().map_or(true, |kept| {
-        kept.as_ref().is_some_and(|bucket| is_connected(bucket))
+        kept.as_ref().is_some_and(|opened| is_connected(&**opened))
     })
+}
+
+/// Leaves a connection to the calls that still use it. Where another has taken its place, or is about to, it is gone
+/// already.
+fn forget<T>(slot: &Slot<T>, used: &Arc<T>) {
+    if let Ok(mut kept) = slot.try_lock()
+        && kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, used))
+    {
+        *kept = None;
+    }
 }

@@ -36,6 +36,8 @@ pub enum QueueBackend {
     Nats {
         /// Where the servers are, and with which password they are entered.
         address: StoreAddress,
+        /// The certificates of those who vouch for them; none for the public authorities.
+        authorities: Option<PathBuf>,
         /// The stream; none for one that is called by the names of the app and of the queue.
         stream: Option<String>,
         /// Servers of the cluster that have a copy of a stream that is made.

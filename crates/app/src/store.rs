@@ -37,6 +37,8 @@ pub enum StoreBackend {
     Redis {
         /// Where the server is, and with which password it is entered.
         address: StoreAddress,
+        /// The certificates of those who vouch for it; none for the public authorities.
+        authorities: Option<PathBuf>,
         /// What stands before every key on the server; none for the names of the app and of the store.
         prefix: Option<String>,
         /// How long one call may take.
@@ -46,6 +48,8 @@ pub enum StoreBackend {
     Postgres {
         /// Where the server is, and with which password it is entered.
         address: StoreAddress,
+        /// The certificates of those who vouch for it; none for the public authorities.
+        authorities: Option<PathBuf>,
         /// The table; none for one that is called by the names of the app and of the store.
         table: Option<String>,
         /// How long one call may take.
@@ -55,6 +59,8 @@ pub enum StoreBackend {
     Nats {
         /// Where the servers are, and with which password they are entered.
         address: StoreAddress,
+        /// The certificates of those who vouch for them; none for the public authorities.
+        authorities: Option<PathBuf>,
         /// The bucket; none for one that is called by the names of the app and of the store.
         bucket: Option<String>,
         /// Servers of the cluster that have a copy of a bucket that is made.
@@ -102,20 +108,23 @@ impl FromStr for StoreBackend {
             "memory" => Self::Memory {
                 bytes_max: Self::BYTES_MAX,
             },
-            address if address.starts_with("redis://") => Self::Redis {
+            address if address.starts_with("redis://") || address.starts_with("rediss://") => Self::Redis {
                 address: StoreAddress(address.to_owned()),
+                authorities: None,
                 prefix: Some(String::new()),
                 timeout: Self::TIMEOUT,
             },
             address if address.starts_with("postgres://") || address.starts_with("postgresql://") => {
                 Self::Postgres {
                     address: StoreAddress(address.to_owned()),
+                    authorities: None,
                     table: Some("weft".to_owned()),
                     timeout: Self::TIMEOUT,
                 }
             }
             address if address.starts_with("nats://") || address.starts_with("tls://") => Self::Nats {
                 address: StoreAddress(address.to_owned()),
+                authorities: None,
                 bucket: Some("weft".to_owned()),
                 replicas: 1,
                 timeout: Self::TIMEOUT,
@@ -163,6 +172,7 @@ mod tests {
         let read = |text: &str| text.parse::<StoreBackend>().unwrap();
         assert_eq!(read("memory").word(), "memory");
         assert_eq!(read("redis://127.0.0.1").word(), "redis");
+        assert_eq!(read("rediss://127.0.0.1").word(), "redis");
         assert_eq!(read("postgres://127.0.0.1").word(), "postgres");
         assert_eq!(read("nats://127.0.0.1").word(), "nats");
         assert_eq!(read("./data"), StoreBackend::embedded(Some("./data".into())));

@@ -74,6 +74,7 @@ impl Queues {
             }
             QueueBackend::Nats {
                 address,
+                authorities,
                 stream,
                 replicas,
                 timeout,
@@ -82,6 +83,7 @@ impl Queues {
                     stream: self.stream(queue, stream.as_deref()),
                     replicas: *replicas,
                     timeout: *timeout,
+                    authorities: authorities.clone(),
                     ..nats::Options::default()
                 };
                 let open = Nats::new(&address.0, options).map_err(|error| {
@@ -118,11 +120,13 @@ impl Queues {
             },
             QueueBackend::Nats {
                 address,
+                authorities,
                 stream,
                 replicas,
                 timeout,
             } => StoreBackend::Nats {
                 address: address.clone(),
+                authorities: authorities.clone(),
                 bucket: Some(nats::bucket_of(&self.stream(queue, stream.as_deref()))),
                 replicas: *replicas,
                 timeout: *timeout,

@@ -55,6 +55,7 @@ impl Stores {
             StoreBackend::Embedded { .. } => Arc::new(self.embedded(store)?),
             StoreBackend::Redis {
                 address,
+                authorities,
                 prefix,
                 timeout,
             } => {
@@ -62,22 +63,26 @@ impl Stores {
                 let options = redis::Options {
                     prefix: prefix.clone().unwrap_or_else(default),
                     timeout: *timeout,
+                    authorities: authorities.clone(),
                 };
                 Arc::new(Redis::new(&address.0, options).map_err(|error| cannot_open(store, error))?)
             }
             StoreBackend::Postgres {
                 address,
+                authorities,
                 table,
                 timeout,
             } => {
                 let options = postgres::Options {
                     table: table.clone().unwrap_or_else(|| self.one_word(store)),
                     timeout: *timeout,
+                    authorities: authorities.clone(),
                 };
                 Arc::new(Postgres::new(&address.0, options).map_err(|error| cannot_open(store, error))?)
             }
             StoreBackend::Nats {
                 address,
+                authorities,
                 bucket,
                 replicas,
                 timeout,
@@ -86,6 +91,7 @@ impl Stores {
                     bucket: bucket.clone().unwrap_or_else(|| self.one_word(store)),
                     replicas: *replicas,
                     timeout: *timeout,
+                    authorities: authorities.clone(),
                     ..nats::Options::default()
                 };
                 Arc::new(Nats::new(&address.0, options).map_err(|error| cannot_open(store, error))?)

@@ -13,3 +13,5 @@ pub mod keyvalue;
 mod nats;
 pub mod queue;
 mod tls;
+
+pub use tls::TlsError;

@@ -25,6 +25,16 @@ impl Nats {
     /// Like all methods: with the reason, where the server does not do what it should.
     #[must_use]
     pub fn start() -> Option<Self> {
+        Self::start_with(None)
+    }
+
+    /// Starts one that asks for TLS, with this certificate and its key in PEM.
+    #[must_use]
+    pub fn start_with_tls(certificate: &str, key: &str) -> Option<Self> {
+        Self::start_with(Some((certificate, key)))
+    }
+
+    fn start_with(tls: Option<(&str, &str)>) -> Option<Self> {
         let elsewhere =
             std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/weft-ci/nats/bin"));
         let Some(program) = program::find("nats-server", elsewhere) else {
@@ -33,7 +43,15 @@ impl Nats {
         };
         let port = program::free_port();
         let folder = Scratch::new();
-        folder.file("nats.conf", configuration(port, folder.path()));
+        let mut configuration = configuration(port, folder.path());
+        if let Some((certificate, key)) = tls {
+            let certificate = folder.file("cert.pem", certificate);
+            let key = folder.file("key.pem", key);
+            configuration.push_str(&format!(
+                "tls {{ cert_file: {certificate:?}, key_file: {key:?} }}\n"
+            ));
+        }
+        folder.file("nats.conf", configuration);
         Some(Self {
             child: launch(&program, port, folder.path()),
             program,

@@ -1,5 +1,7 @@
 //! A PostgreSQL server for a test: on a port of its own, with a folder of its own, gone when the value goes.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -31,6 +33,16 @@ impl Postgres {
     /// Like all methods: with the reason, where the server does not do what it should.
     #[must_use]
     pub fn start() -> Option<Self> {
+        Self::start_with(None)
+    }
+
+    /// Starts one that has TLS, with this certificate and its key in PEM.
+    #[must_use]
+    pub fn start_with_tls(certificate: &str, key: &str) -> Option<Self> {
+        Self::start_with(Some((certificate, key)))
+    }
+
+    fn start_with(tls: Option<(&str, &str)>) -> Option<Self> {
         let Some(programs) = programs() else {
             program::say_skipped("postgres", "apt-get install postgresql");
             return None;
@@ -40,6 +52,10 @@ impl Postgres {
         run(Command::new("cp")
             .arg("--archive")
             .args([template.path().join("data"), folder.path().join("data")]));
+        if let Some((certificate, key)) = tls {
+            own_file(&folder, "cert.pem", certificate);
+            own_file(&folder, "key.pem", key);
+        }
         let port = program::free_port();
         Some(Self {
             child: launch(&programs, port, folder.path()),
@@ -123,6 +139,15 @@ fn own_folder() -> Scratch {
     folder
 }
 
+/// A file that nobody but the server may read: it wants no other.
+fn own_file(folder: &Scratch, name: &str, text: &str) {
+    let path = folder.file(name, text);
+    let owner = geteuid().is_root().then_some(NOBODY);
+    let owned = fs_err::os::unix::fs::chown(&path, owner, owner)
+        .and_then(|()| fs_err::set_permissions(&path, Permissions::from_mode(0o600)));
+    owned.unwrap_or_else(|error| panic!("{error}"));
+}
+
 fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     // A folder that whoever runs it may be in.
@@ -164,7 +189,13 @@ fn run(command: &mut Command) {
 fn launch(programs: &Path, port: u16, folder: &Path) -> Child {
     let (data, log) = (folder.join("data"), folder.join("log"));
     let output = fs_err::File::create(&log).unwrap_or_else(|error| panic!("{error}"));
-    let mut child = command(&programs.join("postgres"))
+    let mut command = command(&programs.join("postgres"));
+    if folder.join("key.pem").exists() {
+        let setting = |name: &str, file: &str| format!("{name}={}", folder.join(file).display());
+        command.args(["-c", "ssl=on", "-c", &setting("ssl_cert_file", "cert.pem")]);
+        command.args(["-c", &setting("ssl_key_file", "key.pem")]);
+    }
+    let mut child = command
         .arg("-D")
         .arg(&data)
         .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])

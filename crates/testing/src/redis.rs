@@ -14,6 +14,7 @@ pub struct Redis {
     program: PathBuf,
     child: Child,
     port: u16,
+    with_tls: bool,
     folder: Scratch,
 }
 
@@ -25,16 +26,31 @@ impl Redis {
     /// Like all methods: with the reason, where the server does not do what it should.
     #[must_use]
     pub fn start() -> Option<Self> {
+        Self::start_with(None)
+    }
+
+    /// Starts one that speaks TLS only, with this certificate and its key in PEM.
+    #[must_use]
+    pub fn start_with_tls(certificate: &str, key: &str) -> Option<Self> {
+        Self::start_with(Some((certificate, key)))
+    }
+
+    fn start_with(tls: Option<(&str, &str)>) -> Option<Self> {
         let Some(program) = program::find("redis-server", []) else {
             program::say_skipped("redis-server", "apt-get install redis-server");
             return None;
         };
         let port = program::free_port();
         let folder = Scratch::new();
+        if let Some((certificate, key)) = tls {
+            folder.file("cert.pem", certificate);
+            folder.file("key.pem", key);
+        }
         Some(Self {
-            child: launch(&program, port, folder.path()),
+            child: launch(&program, port, tls.is_some(), folder.path()),
             program,
             port,
+            with_tls: tls.is_some(),
             folder,
         })
     }
@@ -42,7 +58,8 @@ impl Redis {
     /// Where it is.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme = if self.with_tls { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// Kills it, as a machine would be lost.
@@ -53,7 +70,7 @@ impl Redis {
 
     /// Starts it again on the same port, with nothing in it.
     pub fn start_again(&mut self) {
-        self.child = launch(&self.program, self.port, self.folder.path());
+        self.child = launch(&self.program, self.port, self.with_tls, self.folder.path());
     }
 
     /// Stops it where it stands: connections stay, and nobody answers.
@@ -75,9 +92,26 @@ impl Drop for Redis {
     }
 }
 
-fn launch(program: &Path, port: u16, folder: &Path) -> Child {
-    let mut child = Command::new(program)
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+fn launch(program: &Path, port: u16, with_tls: bool, folder: &Path) -> Child {
+    let port_text = port.to_string();
+    let mut command = Command::new(program);
+    if with_tls {
+        command.args([
+            "--port",
+            "0",
+            "--tls-port",
+            &port_text,
+            "--tls-auth-clients",
+            "no",
+        ]);
+        command.arg("--tls-cert-file").arg(folder.join("cert.pem"));
+        command.arg("--tls-key-file").arg(folder.join("key.pem"));
+        command.arg("--tls-ca-cert-file").arg(folder.join("cert.pem"));
+    } else {
+        command.args(["--port", &port_text]);
+    }
+    let mut child = command
+        .args(["--bind", "127.0.0.1"])
         .args(["--save", "", "--appendonly", "no", "--dir"])
         .arg(folder)
         .stdout(Stdio::null())

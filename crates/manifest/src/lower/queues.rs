@@ -27,6 +27,7 @@ const ONLY_FOR: &[(&str, &[&str])] = &[
     ("size", &["embedded", "memory"]),
     ("url", &["nats"]),
     ("url-variable", &["nats"]),
+    ("authorities", &["nats"]),
     ("stream", &["nats"]),
     ("replicas", &["nats"]),
     ("timeout", &["nats"]),
@@ -68,8 +69,10 @@ impl Lowering<'_> {
                 let mut timeout = StoreBackend::TIMEOUT;
                 self.read(table, "timeout", &mut timeout, limits::parse_time);
                 let replicas = self.replicas(table);
+                let authorities = values::text(table, "authorities").and_then(|path| self.path(path));
                 Some(QueueBackend::Nats {
                     address: self.address(word, address, place, "queue")?,
+                    authorities,
                     stream: values::text(table, "stream").map(|(stream, _)| stream.to_owned()),
                     replicas,
                     timeout,

@@ -25,6 +25,7 @@ const ONLY_FOR: &[(&str, &[&str])] = &[
     ("size", &["embedded", "memory"]),
     ("url", &["redis", "postgres", "nats"]),
     ("url-variable", &["redis", "postgres", "nats"]),
+    ("authorities", &["redis", "postgres", "nats"]),
     ("prefix", &["redis"]),
     ("table", &["postgres"]),
     ("bucket", &["nats"]),
@@ -127,21 +128,25 @@ impl Lowering<'_> {
         self.read(table, "timeout", &mut timeout, limits::parse_time);
         let replicas = self.replicas(table);
         let address = self.address(word, address, place, "store")?;
+        let authorities = values::text(table, "authorities").and_then(|path| self.path(path));
         let text = |key| values::text(table, key).map(|(text, _)| text.to_owned());
         Some(match word {
             "postgres" => StoreBackend::Postgres {
                 address,
+                authorities,
                 table: text("table"),
                 timeout,
             },
             "nats" => StoreBackend::Nats {
                 address,
+                authorities,
                 bucket: text("bucket"),
                 replicas,
                 timeout,
             },
             _ => StoreBackend::Redis {
                 address,
+                authorities,
                 prefix: text("prefix"),
                 timeout,
             },
@@ -251,7 +256,7 @@ pub(super) fn access(table: &Table) -> DataAccess {
 fn server_of(address: &str) -> Option<&'static str> {
     let (scheme, rest) = address.split_once("://")?;
     let word = match scheme {
-        "redis" => "redis",
+        "redis" | "rediss" => "redis",
         "postgres" | "postgresql" => "postgres",
         "nats" | "tls" => "nats",
         _ => return None,

@@ -81,6 +81,13 @@ pub(crate) const QUEUE: Table = Table {
             example: "url-variable = \"ORDERS_NATS_URL\"",
         },
         Key {
+            name: "authorities",
+            kind: PATH,
+            presence: Default("the public authorities"),
+            doc: "A file with the certificates, in PEM, of those who vouch for a server with TLS: nobody else is believed.",
+            example: "authorities = \"ca.pem\"",
+        },
+        Key {
             name: "stream",
             kind: TEXT,
             presence: Default(

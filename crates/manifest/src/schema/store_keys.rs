@@ -125,10 +125,10 @@ pub(crate) const STORE: Table = Table {
             name: "url",
             kind: Kind::Text(Form {
                 name: "redis://HOST, postgres://HOST or nats://HOST",
-                pattern: Some("^(redis|postgres|postgresql|nats|tls)://."),
+                pattern: Some("^(rediss?|postgres|postgresql|nats|tls)://."),
             }),
             presence: Default("`url-variable`, one of the two for a server"),
-            doc: "Where the server is: `redis://HOST[:PORT][/DATABASE]`, `postgres://HOST[:PORT][/DATABASE]` or `nats://HOST[:PORT]`, several of the last with commas between.",
+            doc: "Where the server is: `redis://HOST[:PORT][/DATABASE]` (`rediss://` with TLS), `postgres://HOST[:PORT][/DATABASE]` or `nats://HOST[:PORT]`, several of the last with commas between.",
             example: "url = \"redis://127.0.0.1:6379\"",
         },
         Key {
@@ -137,6 +137,13 @@ pub(crate) const STORE: Table = Table {
             presence: Default("`url`"),
             doc: "The environment variable of Weft that says where the server is, for addresses with a password.",
             example: "url-variable = \"CARTS_REDIS_URL\"",
+        },
+        Key {
+            name: "authorities",
+            kind: PATH,
+            presence: Default("the public authorities"),
+            doc: "A file with the certificates, in PEM, of those who vouch for a server with TLS: nobody else is believed.",
+            example: "authorities = \"ca.pem\"",
         },
         Key {
             name: "prefix",

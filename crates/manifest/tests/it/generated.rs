@@ -141,14 +141,14 @@ fn place(section: &str, example: &str) -> String {
             format!("{main}{header}\nurl = \"nats://127.0.0.1\"\n{example}")
         }
         "[store.NAME]"
-            if ["backend", "prefix", "timeout"]
+            if ["backend", "prefix", "timeout", "authorities"]
                 .iter()
                 .any(|key| example.starts_with(key)) =>
         {
             format!("{main}{header}\nurl = \"redis://127.0.0.1\"\n{example}")
         }
         "[queue.NAME]"
-            if ["stream", "replicas", "timeout"]
+            if ["stream", "replicas", "timeout", "authorities"]
                 .iter()
                 .any(|key| example.starts_with(key)) =>
         {

@@ -9,18 +9,24 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Script, ServerErrorKind};
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, RedisError, Script, ServerErrorKind};
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
 use tokio::runtime::{Handle, Id};
+use tokio_rustls::TlsConnector;
 
 use super::{
     Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, check_changes, check_key, check_value,
 };
+use crate::tls::{self, TlsError};
 
 /// How a server is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub struct Options {
     pub prefix: String,
     /// How long one call may take, connecting included. Default 1 s.
     pub timeout: Duration,
+    /// A file with the certificates of those who vouch for a server with TLS, in place of the public authorities.
+    pub authorities: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -36,6 +44,7 @@ impl Default for Options {
         Self {
             prefix: String::new(),
             timeout: Duration::from_secs(1),
+            authorities: None,
         }
     }
 }
@@ -44,18 +53,28 @@ impl Default for Options {
 ///
 /// # Authority
 ///
-/// Connects to the address that it was made with, and to nothing else.
+/// Connects to the address that it was made with, and to nothing else. Reads the file of the authorities when it is made.
 ///
 /// # Limits
 ///
 /// One connection for each runtime that uses it.
 pub struct Redis {
     client: Client,
+    tls: Option<Tls>,
     /// The address without name and password, for messages.
     backend: Arc<str>,
     options: Options,
     swap: Script,
     connections: Mutex<HashMap<Id, Shared>>,
+}
+
+/// How a server with TLS is spoken to.
+struct Tls {
+    connector: TlsConnector,
+    host: String,
+    port: u16,
+    /// What its certificate has to be for.
+    name: ServerName<'static>,
 }
 
 type Shared = Arc<tokio::sync::Mutex<Option<MultiplexedConnection>>>;
@@ -68,21 +87,41 @@ if (ARGV[1] == '1' and found == ARGV[2]) or (ARGV[1] == '0' and not found) then
 end
 return 0";
 
-/// An address that is none.
+/// What no store can be made of.
 #[derive(Debug, thiserror::Error)]
-#[error("not the address of a Redis server, expected `redis://HOST[:PORT][/DATABASE]`")]
-pub struct AddressError(#[source] RedisError);
+pub enum Unusable {
+    /// An address that is none.
+    #[error(
+        "not the address of a Redis server, expected `redis://HOST[:PORT][/DATABASE]`, or `rediss://` for TLS"
+    )]
+    Address(#[source] Option<RedisError>),
+    /// TLS cannot be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
 
 impl Redis {
-    /// A store on the server at `redis://[[NAME]:PASSWORD@]HOST[:PORT][/DATABASE]`. Nothing is connected to yet.
+    /// A store on the server at `redis://[[NAME]:PASSWORD@]HOST[:PORT][/DATABASE]`, or with TLS at `rediss://`. Nothing is
+    /// connected to yet.
     ///
     /// # Errors
-    /// The address is none.
-    pub fn new(address: &str, options: Options) -> Result<Self, AddressError> {
-        let client = Client::open(address).map_err(AddressError)?;
-        let backend = format!("Redis at {}", client.get_connection_info().addr());
+    /// The address is none, or TLS cannot be had.
+    pub fn new(address: &str, options: Options) -> Result<Self, Unusable> {
+        // What stands behind would make light of certificates, and is nothing here.
+        let with_tls = address
+            .strip_prefix("rediss://")
+            .filter(|rest| !rest.contains('#'));
+        let plain = with_tls.map_or_else(|| address.to_owned(), |rest| format!("redis://{rest}"));
+        let client = Client::open(plain).map_err(|error| Unusable::Address(Some(error)))?;
+        let addr = client.get_connection_info().addr();
+        let backend = format!("Redis at {addr}");
+        let tls = match (with_tls, addr) {
+            (Some(_), ConnectionAddr::Tcp(host, port)) => Some(Tls::new(host, *port, &options)?),
+            _ => None,
+        };
         Ok(Self {
             client,
+            tls,
             backend: backend.into(),
             options,
             swap: Script::new(SWAP),
@@ -107,10 +146,21 @@ impl Redis {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.options.timeout))
             .set_response_timeout(Some(self.options.timeout));
-        let made = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
+        let made = match &self.tls {
+            Some(tls) => {
+                let info = self.client.get_connection_info().redis_settings();
+                let stream = tls.connect().await?;
+                let (made, driver) = MultiplexedConnection::new_with_config(info, stream, config).await?;
+                // It ends with the last user of the connection, and what goes wrong with it is what their calls report.
+                tokio::spawn(driver);
+                made
+            }
+            None => {
+                self.client
+                    .get_multiplexed_async_connection_with_config(&config)
+                    .await?
+            }
+        };
         Ok(kept.insert(made).clone())
     }
 
@@ -159,6 +209,25 @@ impl Redis {
                 source: Arc::new(error),
             },
         }
+    }
+}
+
+impl Tls {
+    fn new(host: &str, port: u16, options: &Options) -> Result<Self, Unusable> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| Unusable::Address(None))?;
+        let config = tls::client(options.authorities.as_deref())?;
+        Ok(Self {
+            connector: TlsConnector::from(Arc::new(config)),
+            host: host.to_owned(),
+            port,
+            name,
+        })
+    }
+
+    async fn connect(&self) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+        let stream = TcpStream::connect((&*self.host, self.port)).await?;
+        stream.set_nodelay(true)?;
+        self.connector.connect(self.name.clone(), stream).await
     }
 }
 
@@ -342,6 +411,8 @@ mod tests {
     fn a_password_is_never_shown() {
         let store = Redis::new("redis://:hunter2@127.0.0.1:1/0", Options::default()).unwrap();
         assert!(!format!("{store:?}").contains("hunter2"));
-        assert!(Redis::new("http://127.0.0.1", Options::default()).is_err());
+        for wrong in ["http://127.0.0.1", "rediss://127.0.0.1/#insecure", "rediss://"] {
+            assert!(Redis::new(wrong, Options::default()).is_err(), "{wrong}");
+        }
     }
 }

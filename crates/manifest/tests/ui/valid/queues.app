@@ -4,8 +4,8 @@ component cart
   granted {Messaging}
   client ClientGrant { name: "orders", queue: MessageQueue { name: Name("orders"), backend: Embedded { folder: None, durability: Sync, bytes_max: 1073741824 } }, publish: [Pattern(">")], request: [Pattern(">")] }
   client ClientGrant { name: "seen", queue: MessageQueue { name: Name("seen"), backend: Memory { bytes_max: 1048576 } }, publish: [Pattern(">")], request: [Pattern(">")] }
-  client ClientGrant { name: "near", queue: MessageQueue { name: Name("near"), backend: Nats { address: nats://one:4222,tls://two, stream: None, replicas: 1, timeout: 1s } }, publish: [Pattern(">")], request: [Pattern(">")] }
-  client ClientGrant { name: "far", queue: MessageQueue { name: Name("far"), backend: Nats { address: nats://127.0.0.1, stream: Some("orders"), replicas: 3, timeout: 5s } }, publish: [Pattern(">")], request: [Pattern(">")] }
+  client ClientGrant { name: "near", queue: MessageQueue { name: Name("near"), backend: Nats { address: nats://one:4222,tls://two, authorities: None, stream: None, replicas: 1, timeout: 1s } }, publish: [Pattern(">")], request: [Pattern(">")] }
+  client ClientGrant { name: "far", queue: MessageQueue { name: Name("far"), backend: Nats { address: nats://127.0.0.1, authorities: Some("/apps/shop/ca.pem"), stream: Some("orders"), replicas: 3, timeout: 5s } }, publish: [Pattern(">")], request: [Pattern(">")] }
 component worker
   source File("/apps/shop/worker.wasm")
   granted {Messaging}

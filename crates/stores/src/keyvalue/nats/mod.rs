@@ -10,6 +10,7 @@ mod names;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::nats::connections::Connections;
 use crate::nats::{self, Cause};
-use crate::tls;
+use crate::tls::{self, TlsError};
 
 /// The longest name of a bucket: it has room for the names of an app and of a store. With the longest key and the longest
 /// prefix it makes a line that the server takes.
@@ -44,6 +45,8 @@ pub struct Options {
     pub replicas: usize,
     /// How long one call may take, connecting included. Default 1 s.
     pub timeout: Duration,
+    /// A file with the certificates of those who vouch for the servers, in place of the public authorities.
+    pub authorities: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -53,6 +56,7 @@ impl Default for Options {
             prefix: String::new(),
             replicas: 1,
             timeout: Duration::from_secs(1),
+            authorities: None,
         }
     }
 }
@@ -62,7 +66,7 @@ impl Default for Options {
 /// # Authority
 ///
 /// Connects to the servers in the address that it was made with and to those of their cluster, and to nothing else.
-/// Makes one bucket there.
+/// Makes one bucket there. Reads the file of the authorities when it is made.
 ///
 /// # Limits
 ///
@@ -99,8 +103,8 @@ pub enum Unusable {
         found: usize,
     },
     /// TLS cannot be had.
-    #[error("TLS cannot be set up")]
-    Tls(#[source] rustls::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl Nats {
@@ -123,7 +127,7 @@ impl Nats {
                 found: options.prefix.len(),
             });
         }
-        let tls = tls::client().map_err(Unusable::Tls)?;
+        let tls = tls::client(options.authorities.as_deref())?;
         Ok(Self {
             backend: nats::describe(&servers),
             connections: Connections::new(servers, tls, options.timeout, options.clone()),

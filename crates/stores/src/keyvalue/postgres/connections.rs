@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rustls::ClientConfig;
 use tokio::runtime::{Handle, Id};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::statements::{self, Statements, Table};
-use crate::tls;
 
 /// Connections that each runtime has at most.
 const CONNECTIONS_MAX: usize = 4;
@@ -66,14 +66,14 @@ pub(super) struct Connections {
 
 impl Connections {
     /// None yet.
-    pub(super) fn new(config: Config, table: Table, timeout: Duration) -> Result<Self, rustls::Error> {
-        Ok(Self {
+    pub(super) fn new(config: Config, table: Table, timeout: Duration, tls: ClientConfig) -> Self {
+        Self {
             config,
-            tls: MakeRustlsConnect::new(tls::client()?),
+            tls: MakeRustlsConnect::new(tls),
             table,
             timeout,
             slots: Mutex::default(),
-        })
+        }
     }
 
     /// Does something over a connection, within the timeout.

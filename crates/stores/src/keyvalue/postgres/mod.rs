@@ -12,6 +12,7 @@ mod statements;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use super::{
     Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, check_changes, check_key,
     check_value, count,
 };
+use crate::tls::{self, TlsError};
 
 /// How a server is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct Options {
     pub table: String,
     /// How long one call may take, connecting included. Default 1 s.
     pub timeout: Duration,
+    /// A file with the certificates of those who vouch for the server, in place of the public authorities.
+    pub authorities: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -41,6 +45,7 @@ impl Default for Options {
         Self {
             table: "weft".to_owned(),
             timeout: Duration::from_secs(1),
+            authorities: None,
         }
     }
 }
@@ -49,7 +54,8 @@ impl Default for Options {
 ///
 /// # Authority
 ///
-/// Connects to the servers in the address that it was made with, and to nothing else. Makes one table there.
+/// Connects to the servers in the address that it was made with, and to nothing else. Makes one table there. Reads the
+/// file of the authorities when it is made.
 ///
 /// # Limits
 ///
@@ -79,8 +85,8 @@ pub enum Unusable {
         table: String,
     },
     /// TLS cannot be had.
-    #[error("TLS cannot be set up")]
-    Tls(#[source] rustls::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl Postgres {
@@ -103,8 +109,9 @@ impl Postgres {
             table: options.table.clone(),
         })?;
         let backend = name(&config).ok_or(Unusable::Address)?;
+        let tls = tls::client(options.authorities.as_deref())?;
         Ok(Self {
-            connections: Connections::new(config, table, options.timeout).map_err(Unusable::Tls)?,
+            connections: Connections::new(config, table, options.timeout, tls),
             backend: backend.into(),
             options,
         })

@@ -13,6 +13,7 @@ mod wire;
 
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub struct Options {
     pub replicas: usize,
     /// How long one call may take, connecting included. Default 1 s.
     pub timeout: Duration,
+    /// A file with the certificates of those who vouch for the servers, in place of the public authorities.
+    pub authorities: Option<PathBuf>,
     /// After which time a message is handed out again if nothing is heard of the process that has it. Default 10 s.
     pub hold: Duration,
 }
@@ -49,6 +52,7 @@ impl Default for Options {
             stream: "weft".to_owned(),
             replicas: 1,
             timeout: Duration::from_secs(1),
+            authorities: None,
             hold: Duration::from_secs(10),
         }
     }
@@ -59,7 +63,8 @@ impl Default for Options {
 /// # Authority
 ///
 /// Connects to the servers in the address that it was made with and to those of their cluster, and to nothing else.
-/// Makes one stream and one bucket there, and a consumer for each group.
+/// Makes one stream and one bucket there, and a consumer for each group. Reads the file of the authorities when it is
+/// made.
 ///
 /// # Limits
 ///
@@ -123,11 +128,12 @@ impl Nats {
             bucket: bucket_of(&options.stream),
             replicas: options.replicas,
             timeout: options.timeout,
+            authorities: options.authorities.clone(),
             ..bucket::Options::default()
         };
         let aside = bucket::Nats::new(address, beside)?;
         let servers = nats::servers(address).ok_or(bucket::Unusable::Address)?;
-        let tls = tls::client().map_err(bucket::Unusable::Tls)?;
+        let tls = tls::client(options.authorities.as_deref()).map_err(bucket::Unusable::Tls)?;
         let names = Names::of(&options.stream);
         let timeout = options.timeout;
         let known = Arc::new(Known {

@@ -91,6 +91,7 @@ fn postgres() -> Option<Backend> {
     let options = postgres::Options {
         table: "weft \"test\"".to_owned(),
         timeout: TIMEOUT,
+        ..postgres::Options::default()
     };
     Some(Backend {
         name: "postgres",

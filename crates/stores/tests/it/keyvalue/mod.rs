@@ -10,4 +10,5 @@ mod postgres;
 mod processes;
 mod recovery;
 mod servers;
+mod tls;
 mod together;

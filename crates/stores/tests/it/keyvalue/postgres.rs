@@ -11,6 +11,7 @@ fn store(address: &str, table: &str) -> Postgres {
         table: table.to_owned(),
         // A statement that makes a table may take a while on a busy machine.
         timeout: Duration::from_secs(5),
+        ..Options::default()
     };
     Postgres::new(address, options).unwrap()
 }

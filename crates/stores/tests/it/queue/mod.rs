@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod histories;
+mod killed;
 mod nats;
 
 use std::any::Any;

@@ -10,6 +10,7 @@ mod app;
 pub mod blob_store;
 pub mod cell;
 mod component;
+pub mod database;
 pub mod grant;
 mod interruption;
 pub mod limits;

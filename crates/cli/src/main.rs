@@ -11,6 +11,7 @@ mod cells;
 mod changes;
 mod commands;
 mod component_log;
+mod databases;
 mod exit_code;
 mod flags;
 mod functions;

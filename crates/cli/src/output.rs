@@ -273,8 +273,8 @@ fn manifest_line(flag: &str) -> String {
     let name = name.trim_start_matches('-');
     match name {
         "clock" | "random" | "stdio" | "logging" => format!("{name} = \"{value}\""),
-        // Where the data is stands under `[store.NAME]` or `[blobstore.NAME]`.
-        "keyvalue" | "blobstore" => format!(
+        // Where the data is stands under `[store.NAME]`, `[blobstore.NAME]` or `[database.NAME]`.
+        "keyvalue" | "blobstore" | "sql" => format!(
             "{name} = [\"{}\"]",
             value.split(['=', ':']).next().unwrap_or(value)
         ),

@@ -11,10 +11,12 @@ use weft_services::blobstore::Blobs;
 use weft_services::keyvalue::KeyValue;
 use weft_services::logging::Logging;
 use weft_services::messaging::Messaging;
+use weft_services::sql::{Database as Opened, Sql};
 use weft_stores::queue::Queue;
 
 use crate::blob_stores::BlobStores;
 use crate::component_log::ComponentLog;
+use crate::databases::Databases;
 use crate::queues::Queues;
 use crate::report::Report;
 use crate::settings::Settings;
@@ -29,6 +31,7 @@ pub(crate) struct HostServices {
     stores: Stores,
     blob_stores: BlobStores,
     queues: Queues,
+    databases: Databases,
     log: ComponentLog,
 }
 
@@ -39,6 +42,7 @@ impl HostServices {
             stores: Stores::of(app, settings),
             blob_stores: BlobStores::of(app, settings),
             queues: Queues::of(app, settings),
+            databases: Databases::of(app, settings),
             log: ComponentLog::direct(settings)?,
         })
     }
@@ -49,6 +53,7 @@ impl HostServices {
             stores: Stores::of(app, settings),
             blob_stores: BlobStores::of(app, settings),
             queues: Queues::of(app, settings),
+            databases: Databases::of(app, settings),
             log: ComponentLog::with_thread(settings)?,
         })
     }
@@ -77,11 +82,16 @@ impl HostServices {
         for client in &grants.messaging.clients {
             clients.push((client.clone(), self.queues.open(&client.queue)?));
         }
+        let mut databases = Vec::new();
+        for database in &grants.sql.databases {
+            databases.push((database.clone(), self.databases.open(&database.database)?));
+        }
         let replies = self.queues.opened().into_iter().map(|(_, queue)| queue).collect();
         Ok(Services::new(vec![
             Arc::new(KeyValue::new(buckets, denials.clone())),
             Arc::new(Blobs::new(containers, denials.clone())),
             Arc::new(Messaging::new(clients, replies, denials.clone())),
+            Arc::new(Sql::new(databases, denials.clone())),
             Arc::new(Logging::new(
                 grants.logging,
                 component,
@@ -105,6 +115,16 @@ impl HostServices {
         for (name, queue) in self.queues.opened() {
             let check = async move { queue.check().await.map_err(|error| error.to_string()) };
             parts.push(("queue", name, Box::pin(check)));
+        }
+        for (name, database) in self.databases.opened() {
+            let check = async move {
+                let checked = match database {
+                    Opened::Sqlite(database) => database.check().await,
+                    Opened::Postgres(database) => database.check().await,
+                };
+                checked.map_err(|error| error.to_string())
+            };
+            parts.push(("database", name, Box::pin(check)));
         }
         parts
     }

@@ -144,6 +144,7 @@ const CONFIG: Need = Need::Grant(GrantKind::Config);
 const KEYVALUE: Need = Need::Grant(GrantKind::KeyValue);
 const BLOBSTORE: Need = Need::Grant(GrantKind::BlobStore);
 const MESSAGING: Need = Need::Grant(GrantKind::Messaging);
+const SQL: Need = Need::Grant(GrantKind::Sql);
 const LOGGING: Need = Need::Grant(GrantKind::Logging);
 
 const CONFIG_DRAFTS: Versions = Versions::Drafts(
@@ -159,12 +160,21 @@ const BLOBSTORE_DRAFTS: Versions = Versions::Drafts(&["0.2.0-draft"], "0.2.0-dra
 const WASMCLOUD_BLOBSTORE: Versions = Versions::Drafts(&["0.1.0"], "0.1.0");
 const MESSAGING_DRAFTS: Versions = Versions::Drafts(&["0.2.0-draft"], "0.2.0-draft");
 const WASMCLOUD_MESSAGING: Versions = Versions::Drafts(&["0.2.0", "0.3.0"], "0.2.0 and 0.3.0");
+const SPIN_SQLITE: Versions = Versions::Drafts(&["3.0.0", "3.1.0"], "3.0.0 and 3.1.0");
+const SPIN_POSTGRES: Versions =
+    Versions::Drafts(&["3.0.0", "4.0.0", "4.1.0", "4.2.0"], "3.0.0 and 4.0.0 to 4.2.0");
+const WEFT_SQL: Versions = Versions::Drafts(&["0.1.0"], "0.1.0");
 const LOGGING_DRAFTS: Versions = Versions::DraftsOrNone(&["0.1.0-draft"], "0.1.0-draft and none");
 
 /// Every interface that the host offers.
 const OFFERED: &[(&str, Versions, Need)] = &[
     ("fermyon:spin/key-value", SPIN_2, KEYVALUE),
     ("spin:key-value/key-value", SPIN_3, KEYVALUE),
+    ("fermyon:spin/postgres", SPIN_2, SQL),
+    ("fermyon:spin/rdbms-types", SPIN_2, Need::Nothing),
+    ("fermyon:spin/sqlite", SPIN_2, SQL),
+    ("spin:postgres/postgres", SPIN_POSTGRES, SQL),
+    ("spin:sqlite/sqlite", SPIN_SQLITE, SQL),
     ("wasi:blobstore/blobstore", BLOBSTORE_DRAFTS, BLOBSTORE),
     ("wasi:blobstore/container", BLOBSTORE_DRAFTS, Need::Nothing),
     ("wasi:blobstore/types", BLOBSTORE_DRAFTS, Need::Nothing),
@@ -226,6 +236,7 @@ const OFFERED: &[(&str, Versions, Need)] = &[
     ("wasmcloud:keyvalue/types", WASMCLOUD_KEYVALUE, Need::Nothing),
     ("wasmcloud:messaging/consumer", WASMCLOUD_MESSAGING, MESSAGING),
     ("wasmcloud:messaging/types", WASMCLOUD_MESSAGING, Need::Nothing),
+    ("weft:sql/types", WEFT_SQL, SQL),
 ];
 
 /// Whether the host offers an interface of this name.
@@ -257,6 +268,7 @@ pub(crate) fn grant_line(kind: GrantKind) -> &'static str {
         GrantKind::KeyValue => "keyvalue = [\"STORE\"]",
         GrantKind::BlobStore => "blobstore = [\"STORE\"]",
         GrantKind::Messaging => "messaging = [\"QUEUE\"]",
+        GrantKind::Sql => "sql = [\"DATABASE\"]",
         GrantKind::Logging => "logging = \"info\"",
     }
 }
@@ -275,6 +287,7 @@ pub(crate) fn describe(kind: GrantKind) -> &'static str {
         GrantKind::KeyValue => "keys and values",
         GrantKind::BlobStore => "objects",
         GrantKind::Messaging => "messages",
+        GrantKind::Sql => "databases",
         GrantKind::Logging => "logging",
     }
 }
@@ -293,6 +306,7 @@ pub(crate) fn same_grants(kind: GrantKind, one: &weft_app::Grants, other: &weft_
         GrantKind::KeyValue => one.keyvalue == other.keyvalue,
         GrantKind::BlobStore => one.blobstore == other.blobstore,
         GrantKind::Messaging => one.messaging == other.messaging,
+        GrantKind::Sql => one.sql == other.sql,
         GrantKind::Logging => one.logging == other.logging,
     }
 }
@@ -318,6 +332,7 @@ mod tests {
                 Authority::KeyValue => GrantKind::KeyValue,
                 Authority::BlobStore => GrantKind::BlobStore,
                 Authority::Messaging => GrantKind::Messaging,
+                Authority::Sql => GrantKind::Sql,
                 Authority::Logging => GrantKind::Logging,
                 Authority::Service => GrantKind::Config,
                 Authority::Harmless => {

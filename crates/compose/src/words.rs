@@ -15,6 +15,7 @@ pub(crate) fn granted(kind: GrantKind, grants: &Grants) -> Vec<String> {
         GrantKind::KeyValue => grants.keyvalue.buckets.iter().map(bucket).collect(),
         GrantKind::BlobStore => grants.blobstore.containers.iter().map(container).collect(),
         GrantKind::Messaging => grants.messaging.clients.iter().map(client).collect(),
+        GrantKind::Sql => grants.sql.databases.iter().map(database).collect(),
         GrantKind::Logging => logging(grants.logging),
         GrantKind::Network => network(grants),
         GrantKind::Http => grants.http.origins.iter().map(origin).collect(),
@@ -76,6 +77,20 @@ fn client(grant: &weft_app::grant::ClientGrant) -> String {
         grant.queue.name,
         parts.join(", ")
     )
+}
+
+fn database(grant: &weft_app::grant::DatabaseGrant) -> String {
+    let access: Vec<&str> = grant.access.words().collect();
+    let mut part = access.join(", ");
+    if let Some(tables) = &grant.tables {
+        let table = |table: &weft_app::grant::TableGrant| {
+            let mark = if table.is_read_only { ":ro" } else { "" };
+            format!("{}{mark}", table.name)
+        };
+        let tables: Vec<String> = tables.iter().map(table).collect();
+        part.push_str(&format!(", tables {}", tables.join(" ")));
+    }
+    format!("{} in database {} ({part})", grant.name, grant.database.name)
 }
 
 /// Which part of a store is granted.

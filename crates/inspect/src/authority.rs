@@ -34,6 +34,8 @@ pub enum Authority {
     BlobStore,
     /// Messages to other programs.
     Messaging,
+    /// Tables of databases.
+    Sql,
     /// Lines for the log of the host.
     Logging,
     /// No power by itself: ending the program, streams, polling, the types of HTTP.
@@ -59,6 +61,7 @@ impl Authority {
             Self::KeyValue => "keyvalue",
             Self::BlobStore => "blobstore",
             Self::Messaging => "messaging",
+            Self::Sql => "sql",
             Self::Logging => "logging",
             Self::Harmless => "harmless",
             Self::Service => "service",
@@ -96,6 +99,7 @@ impl fmt::Display for Authority {
             Self::KeyValue => "keys and values",
             Self::BlobStore => "objects in containers",
             Self::Messaging => "messages",
+            Self::Sql => "databases",
             Self::Logging => "logging",
             Self::Harmless => "handles without power",
             Self::Service => "services",
@@ -137,6 +141,7 @@ const CLOCK: &[&str] = &["--clock CLOCK"];
 const RANDOM: &[&str] = &["--random RANDOM"];
 const BUCKET: &[&str] = &["--keyvalue NAME[:ro]=WHERE"];
 const CONTAINER: &[&str] = &["--blobstore NAME[:ro]=WHERE"];
+const DATABASE: &[&str] = &["--sql NAME[:ro]=WHERE"];
 const LEVEL: &[&str] = &["--logging LEVEL"];
 const STDIO: &[&str] = &["--stdio STREAMS"];
 
@@ -170,6 +175,10 @@ pub(crate) fn of_interface(name: &str) -> Need {
             Need(Authority::Messaging, &[])
         }
         ("wasi:messaging" | "wasmcloud:messaging", "types") => Need(Authority::Harmless, &[]),
+        ("fermyon:spin" | "spin:sqlite", "sqlite")
+        | ("fermyon:spin" | "spin:postgres", "postgres")
+        | ("weft:sql", "types") => Need(Authority::Sql, DATABASE),
+        ("fermyon:spin", "rdbms-types") => Need(Authority::Harmless, &[]),
         ("wasi:logging", "logging") => Need(Authority::Logging, LEVEL),
         ("wasi:random", _) => Need(Authority::Random, RANDOM),
         _ => Need(Authority::Service, &[]),

@@ -8,3 +8,4 @@ pub mod logging;
 pub mod messaging;
 mod rate;
 mod refusal;
+pub mod sql;

@@ -96,15 +96,31 @@ fn call(state: &mut State, words: &[&str]) -> Option<String> {
             }
         },
         ["time-get", key, times] => {
-            let times: u32 = times.parse().ok()?;
-            let begun = Instant::now();
-            for _ in 0..times {
+            let mut taken = Vec::new();
+            for _ in 0..times.parse().ok()? {
+                let begun = Instant::now();
                 bucket.get(key).ok()?;
+                taken.push(begun.elapsed().as_nanos());
             }
-            format!("{} ns each", begun.elapsed().as_nanos() / u128::from(times))
+            median(taken)
+        }
+        ["time-set", key, value, times] => {
+            let mut taken = Vec::new();
+            for _ in 0..times.parse().ok()? {
+                let begun = Instant::now();
+                bucket.set(key, value.as_bytes()).ok()?;
+                taken.push(begun.elapsed().as_nanos());
+            }
+            median(taken)
         }
         _ => return None,
     })
+}
+
+/// Nanoseconds, of which half took less.
+fn median(mut taken: Vec<u128>) -> String {
+    taken.sort_unstable();
+    taken.get(taken.len() / 2).map_or(0, |taken| *taken).to_string()
 }
 
 fn list(bucket: &Bucket) -> String {

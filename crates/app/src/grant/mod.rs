@@ -14,6 +14,7 @@ mod messaging;
 mod network;
 mod origin;
 mod random;
+mod sql;
 mod stdio;
 
 pub use blobstore::{BlobStoreGrant, ContainerGrant};
@@ -27,6 +28,7 @@ pub use messaging::{ClientGrant, MessagingGrant};
 pub use network::{AddressBlock, HostPattern, NetworkGrant, Peer, PortPattern, is_private};
 pub use origin::{HttpGrant, Origin, Scheme};
 pub use random::RandomGrant;
+pub use sql::{DatabaseGrant, SqlAccess, SqlGrant, TableGrant};
 pub use stdio::StdioGrant;
 
 /// One kind of grant: what a key of a manifest or a group of flags decides about.
@@ -54,6 +56,8 @@ pub enum GrantKind {
     BlobStore,
     /// Messages to others.
     Messaging,
+    /// Tables of databases.
+    Sql,
     /// Lines for the log.
     Logging,
 }
@@ -121,6 +125,8 @@ pub struct Grants {
     pub blobstore: BlobStoreGrant,
     /// Queues for messages.
     pub messaging: MessagingGrant,
+    /// Databases.
+    pub sql: SqlGrant,
     /// Lines for the log.
     pub logging: LoggingGrant,
 }

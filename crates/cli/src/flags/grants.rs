@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use weft_app::Grants;
 use weft_app::grant::{
     Access, AddressBlock, BlobStoreGrant, BucketGrant, ClockGrant, ConfigGrant, ConfigValue, ContainerGrant,
-    DirectoryGrant, EnvironmentGrant, HostPattern, HttpGrant, KeyValueGrant, LoggingGrant, MessagingGrant,
-    NetworkGrant, Origin, Peer, RandomGrant, StdioGrant,
+    DatabaseGrant, DirectoryGrant, EnvironmentGrant, HostPattern, HttpGrant, KeyValueGrant, LoggingGrant,
+    MessagingGrant, NetworkGrant, Origin, Peer, RandomGrant, SqlGrant, StdioGrant,
 };
 
 use crate::report::Report;
@@ -77,6 +77,11 @@ pub(crate) struct GrantArguments {
     #[arg(long, value_name = "NAME[:ro]=WHERE")]
     blobstore: Vec<ContainerGrant>,
 
+    /// Let the program open a database of SQLite, kept in a folder or in `memory`, or one of PostgreSQL at
+    /// `postgres://HOST/DATABASE`. `:ro` behind the name keeps it from changing anything.
+    #[arg(long, value_name = "NAME[:ro]=WHERE")]
+    sql: Vec<DatabaseGrant>,
+
     /// The least level of `wasi:logging` that is written to standard error: `trace`, `debug`, `info`, `warn`, `error`
     /// or `critical`; `none` writes nothing.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
@@ -117,6 +122,7 @@ impl GrantArguments {
             blobstore: self.blobstore()?,
             // A queue is for those who take what another has published, and so for apps.
             messaging: MessagingGrant::default(),
+            sql: self.sql()?,
             logging: self.logging,
         };
         if self.dangerously_inherit_network || self.dangerously_inherit_all {
@@ -203,6 +209,20 @@ impl GrantArguments {
                 )));
             }
             grant.containers.push(container.clone());
+        }
+        Ok(grant)
+    }
+
+    fn sql(&self) -> Result<SqlGrant, Report> {
+        let mut grant = SqlGrant::default();
+        for database in &self.sql {
+            if grant.databases.iter().any(|known| known.name == database.name) {
+                return Err(Report::usage(format!(
+                    "`--sql {}=…` is given twice",
+                    database.name
+                )));
+            }
+            grant.databases.push(database.clone());
         }
         Ok(grant)
     }

@@ -39,6 +39,7 @@ mod repeatable;
 mod secrets;
 mod serve;
 mod signals;
+mod sql;
 mod streams;
 mod traps;
 

@@ -48,6 +48,7 @@ impl Lowering<'_> {
             keyvalue: self.keyvalue(table),
             blobstore: self.blobstore(table),
             messaging: self.messaging(table),
+            sql: self.sql(table),
             logging: self.one(table, "logging").unwrap_or(nothing.logging),
         };
         (grants, granted)

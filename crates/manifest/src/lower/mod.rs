@@ -7,6 +7,7 @@
 mod blob_stores;
 mod cell;
 mod component;
+mod databases;
 mod granted;
 mod grants;
 mod http;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use weft_app::blob_store::BlobStore;
+use weft_app::database::Database;
 use weft_app::queue::MessageQueue;
 use weft_app::store::Store;
 use weft_app::{App, Component, Name};
@@ -44,6 +46,8 @@ struct Lowering<'a> {
     blob_stores: BTreeMap<Name, BlobStore>,
     /// The queues of the app.
     queues: BTreeMap<Name, MessageQueue>,
+    /// The databases of the app.
+    databases: BTreeMap<Name, Database>,
 }
 
 /// The app that the tree describes.
@@ -55,10 +59,12 @@ pub(crate) fn app(root: &Table, context: &Context<'_>, problems: &mut Problems) 
         stores: BTreeMap::new(),
         blob_stores: BTreeMap::new(),
         queues: BTreeMap::new(),
+        databases: BTreeMap::new(),
     };
     lowering.declare_stores(root);
     lowering.declare_blob_stores(root);
     lowering.declare_queues(root);
+    lowering.declare_databases(root);
     let tables = lowering.component_tables(root);
     let components: Vec<Component> = tables
         .into_iter()

@@ -81,10 +81,7 @@ impl Lowering<'_> {
             if let Some(entry) = table.get(key)
                 && !backends.contains(&word)
             {
-                let message = format!(
-                    "{} says nothing to a store with `backend = \"{word}\"`",
-                    quote(key)
-                );
+                let message = format!("{} says nothing with `backend = \"{word}\"`", quote(key));
                 let hint = format!("it is for {}", suggest::choice(backends.iter().copied()));
                 self.problems
                     .push(Problem::error(message).at(&entry.key_span).hint(hint));

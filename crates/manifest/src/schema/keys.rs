@@ -4,6 +4,7 @@ use weft_app::grant::GrantKind;
 
 pub(crate) use super::cell_keys::CELL;
 use super::cell_keys::{FUNCTION, FUNCTIONS_KEY, IDEMPOTENT_KEY, ON_FAILURE, ON_FAILURE_KEY, RETRY_KEY};
+use super::database_keys::{DATABASE, SQL};
 use super::queue_keys::{CLIENT, MESSAGE, QUEUE, SCHEDULE};
 use super::store_keys::{BLOB_STORE, BUCKET, CONTAINER, STORE};
 pub(crate) use super::trigger_keys::TRIGGER;
@@ -23,6 +24,7 @@ pub(crate) const TABLES: &[&Table] = &[
     &BUCKET,
     &CONTAINER,
     &CLIENT,
+    &SQL,
     &LIMITS,
     &LINK,
     &ON_FAILURE,
@@ -32,6 +34,7 @@ pub(crate) const TABLES: &[&Table] = &[
     &STORE,
     &BLOB_STORE,
     &QUEUE,
+    &DATABASE,
     &APP_LIMITS,
     &TRIGGER,
     &COMMAND,
@@ -175,6 +178,18 @@ pub(crate) const MANIFEST: Table = Table {
             presence: Default("no queue"),
             doc: "Where messages wait until somebody has worked on them, each queue under a name of its own.",
             example: "[queue.orders]",
+        },
+        Key {
+            name: "database",
+            kind: Kind::Map(&Map {
+                key: "NAME",
+                key_pattern: Some(NAME_PATTERN),
+                value: Kind::Table(&DATABASE),
+                entries_max: COMPONENTS_MAX,
+            }),
+            presence: Default("no database"),
+            doc: "Where components keep tables for SQL, each database under a name of its own.",
+            example: "[database.orders]",
         },
         Key {
             name: "limits",
@@ -519,6 +534,21 @@ pub(crate) const GRANTS: Table = Table {
             example: "messaging = [\"orders\"]",
         },
         Key {
+            name: "sql",
+            kind: Kind::Either(&[
+                Kind::List(&NAME),
+                Kind::Map(&Map {
+                    key: "DATABASE",
+                    key_pattern: None,
+                    value: Kind::Either(&[NAME, Kind::Table(&SQL)]),
+                    entries_max: ENTRIES_MAX,
+                }),
+            ]),
+            presence: Default("no database"),
+            doc: "Databases that it may open through `weft:sql`, or through the interfaces of Spin for SQLite and PostgreSQL ([services](services.md#databases)).\nA list gives whole databases under their own names; a table gives each the name that the component opens it by.",
+            example: "sql = [\"orders\"]",
+        },
+        Key {
             name: "logging",
             kind: Kind::Choice(&[
                 Choice {
@@ -575,6 +605,7 @@ pub(crate) const GRANT_KINDS: &[(&str, GrantKind)] = &[
     ("keyvalue", GrantKind::KeyValue),
     ("blobstore", GrantKind::BlobStore),
     ("messaging", GrantKind::Messaging),
+    ("sql", GrantKind::Sql),
     ("logging", GrantKind::Logging),
 ];
 

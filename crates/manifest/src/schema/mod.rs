@@ -4,6 +4,7 @@
 //! written from it, so that none of them can lag behind the others.
 
 mod cell_keys;
+mod database_keys;
 mod json;
 pub(crate) mod keys;
 mod queue_keys;

@@ -104,6 +104,21 @@ fn place(section: &str, example: &str) -> String {
         "[component.NAME.grants]" if example.starts_with("messaging") => {
             format!("{main}{header}\n{example}[queue.orders]\n")
         }
+        "[component.NAME.grants]" if example.starts_with("sql") => {
+            format!("{main}{header}\n{example}[database.orders]\n")
+        }
+        "[component.NAME.grants.sql.DATABASE]" => {
+            let database = if example.starts_with("database") {
+                ""
+            } else {
+                "database = \"orders\"\n"
+            };
+            let header = header.replace("DATABASE", "mine");
+            format!("{main}{header}\n{database}{example}[database.orders]\n")
+        }
+        "[database.NAME]" if example.starts_with("connections") || example.starts_with("authorities") => {
+            format!("{main}{header}\nurl = \"postgres://127.0.0.1\"\n{example}")
+        }
         "[component.NAME.grants.messaging.CLIENT]" => {
             let queue = if example.starts_with("queue") {
                 ""

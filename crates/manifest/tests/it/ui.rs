@@ -39,6 +39,7 @@ pub(crate) fn read(text: &str) -> Result<Manifest, Vec<Diagnostic>> {
             "API_KEY" | "PHOTOS_KEY" | "PHOTOS_KEY_ID" => Some("hush-hush".to_owned()),
             "CARTS_REDIS_URL" => Some("redis://:secret@127.0.0.1".to_owned()),
             "ORDERS_NATS_URL" => Some("nats://weft:secret@127.0.0.1".to_owned()),
+            "ORDERS_DATABASE_URL" => Some("postgres://me:secret@127.0.0.1/orders".to_owned()),
             _ => None,
         },
         secret: &|path, _| match path.to_str() {
@@ -192,6 +193,7 @@ fn show_component(out: &mut String, component: &Component) {
         keyvalue,
         blobstore,
         messaging,
+        sql,
         logging,
     } = grants;
     let mut line = |what: &str, is_given: bool, value: &dyn std::fmt::Debug| {
@@ -220,6 +222,9 @@ fn show_component(out: &mut String, component: &Component) {
     }
     for client in &messaging.clients {
         line("client", true, client);
+    }
+    for database in &sql.databases {
+        line("database", true, database);
     }
     line("limits", *limits != ComponentLimits::default(), limits);
     for link in links {

@@ -14,3 +14,4 @@ mod blob;
 mod faults;
 mod keyvalue;
 mod queue;
+mod sql;

@@ -141,6 +141,8 @@ const RUST: &[(&str, &str, Target)] = &[
     ("probe.p1", "probe", Target::Preview1),
     ("probe.p2", "probe", Target::Preview2),
     ("probe_p3", "probe_p3", Target::Preview2),
+    ("sql_p3", "sql_p3", Target::Preview2),
+    ("sql_spin", "sql_spin", Target::Preview2),
     ("time_teller.p1", "time_teller", Target::Preview1),
     ("http_client", "http_client", Target::Preview2),
     ("http_client_p3", "http_client_p3", Target::Preview2),

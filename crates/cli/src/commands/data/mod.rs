@@ -1,6 +1,8 @@
-//! `weft data`: look at and change what the stores of an app keep, while it runs or not. Blob stores are in `blobs`.
+//! `weft data`: look at and change what the stores of an app keep, while it runs or not. Blob stores are in `blobs`, databases in
+//! `databases`.
 
 mod blobs;
+mod databases;
 
 use std::io::{self, BufRead as _, Read as _};
 use std::path::PathBuf;
@@ -31,11 +33,12 @@ const EXAMPLES: &str = "Examples:
   weft data list photos --prefix 2026/
   weft data put photos 2026/cat.jpg < cat.jpg
   weft data list orders --prefix d/
+  weft data backup shop /var/backups/shop
 
 The app may run meanwhile; it sees what is put here within a tenth of a second. A backup is a folder that can take the
 place of the store's own. docs/services.md says where stores are and what they promise.";
 
-/// Look at and change what the stores, blob stores and queues of an app keep: list, get, put, delete, export, import, back up and check.
+/// Look at and change what the stores, blob stores, queues and databases of an app keep: list, get, put, delete, export, import, back up and check.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -105,7 +108,7 @@ enum Action {
 /// Which store.
 #[derive(Debug, clap::Args)]
 struct Of {
-    /// The store, blob store or queue, by its name in the manifest.
+    /// The store, blob store, queue or database, by its name in the manifest.
     store: String,
     /// The blob store of that name, where a store has it too.
     #[arg(long)]
@@ -147,6 +150,9 @@ pub(crate) fn run(arguments: Arguments, settings: &Settings, output: &Output) ->
 async fn act(action: Action, settings: &Settings, output: &Output) -> Result<Code, Report> {
     if let Some(found) = action.of().find_blobs(settings, output)? {
         return blobs::act(action, &found, output).await;
+    }
+    if let Some(found) = action.of().find_database(settings, output)? {
+        return databases::act(action, &found, output).await;
     }
     match action {
         Action::List { of, prefix } => list(&of.find(settings, output)?, &prefix, output).await?,
@@ -218,6 +224,21 @@ impl Of {
         }
     }
 
+    /// The database, where it is one and nothing else has its name.
+    fn find_database(
+        &self,
+        settings: &Settings,
+        output: &Output,
+    ) -> Result<Option<databases::Found>, Report> {
+        let opened = app::open(&self.app, output)?;
+        let app = opened.app();
+        let is_other = declared(app).any(|store| store.name.as_str() == self.store)
+            || queues(app).any(|queue| queue.name.as_str() == self.store);
+        Ok((!is_other)
+            .then(|| databases::Found::of(app, &self.store, settings))
+            .flatten())
+    }
+
     fn find(&self, settings: &Settings, output: &Output) -> Result<Found, Report> {
         let opened = app::open(&self.app, output)?;
         let app = opened.app();
@@ -280,6 +301,7 @@ fn unknown(app: &App, name: &str) -> Report {
     let mut known: Vec<&str> = stores
         .chain(blobs::declared(app).map(|store| store.name.as_str()))
         .chain(queues(app).map(|queue| queue.name.as_str()))
+        .chain(databases::declared(app).map(|database| database.name.as_str()))
         .collect();
     known.sort_unstable();
     known.dedup();

@@ -1,0 +1,233 @@
+//! The values of `fermyon:spin/rdbms-types@2.0.0`: whatever is neither number, text nor bytes has no form.
+
+use wasmtime::component::{ComponentType, Lift, Lower};
+use weft_stores::sql::Column;
+use weft_stores::sql::postgres::Value;
+
+use super::Version;
+use crate::sql::view::Refused;
+
+pub(super) struct V2;
+
+/// The variant `error`.
+#[derive(Debug, Clone, ComponentType, Lower, Lift)]
+#[component(variant)]
+pub(super) enum Error {
+    #[component(name = "connection-failed")]
+    ConnectionFailed(String),
+    #[component(name = "bad-parameter")]
+    BadParameter(String),
+    #[component(name = "query-failed")]
+    QueryFailed(String),
+    #[component(name = "value-conversion-failed")]
+    ValueConversionFailed(String),
+    #[component(name = "other")]
+    Other(String),
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Denied(text) | Refused::Unavailable(text) => Self::ConnectionFailed(text),
+            Refused::Invalid(text) => Self::BadParameter(text),
+            Refused::Statement(said) => Self::QueryFailed(said.message),
+            Refused::Conflict(text) | Refused::Timeout(text) => Self::QueryFailed(text),
+            Refused::Value(text) => Self::ValueConversionFailed(text),
+            Refused::Full(text) | Refused::Quota(text) => Self::Other(text),
+        }
+    }
+}
+
+/// The variant `parameter-value`.
+#[derive(Debug, Clone, ComponentType, Lift)]
+#[component(variant)]
+pub(super) enum ParameterValue {
+    #[component(name = "boolean")]
+    Boolean(bool),
+    #[component(name = "int8")]
+    Int8(i8),
+    #[component(name = "int16")]
+    Int16(i16),
+    #[component(name = "int32")]
+    Int32(i32),
+    #[component(name = "int64")]
+    Int64(i64),
+    #[component(name = "uint8")]
+    Uint8(u8),
+    #[component(name = "uint16")]
+    Uint16(u16),
+    #[component(name = "uint32")]
+    Uint32(u32),
+    #[component(name = "uint64")]
+    Uint64(u64),
+    #[component(name = "floating32")]
+    Floating32(f32),
+    #[component(name = "floating64")]
+    Floating64(f64),
+    #[component(name = "str")]
+    Str(String),
+    #[component(name = "binary")]
+    Binary(Vec<u8>),
+    #[component(name = "db-null")]
+    DbNull,
+}
+
+/// The variant `db-value`.
+#[derive(Debug, Clone, ComponentType, Lower, Lift)]
+#[component(variant)]
+pub(super) enum DbValue {
+    #[component(name = "boolean")]
+    Boolean(bool),
+    #[component(name = "int8")]
+    Int8(i8),
+    #[component(name = "int16")]
+    Int16(i16),
+    #[component(name = "int32")]
+    Int32(i32),
+    #[component(name = "int64")]
+    Int64(i64),
+    #[component(name = "uint8")]
+    Uint8(u8),
+    #[component(name = "uint16")]
+    Uint16(u16),
+    #[component(name = "uint32")]
+    Uint32(u32),
+    #[component(name = "uint64")]
+    Uint64(u64),
+    #[component(name = "floating32")]
+    Floating32(f32),
+    #[component(name = "floating64")]
+    Floating64(f64),
+    #[component(name = "str")]
+    Str(String),
+    #[component(name = "binary")]
+    Binary(Vec<u8>),
+    #[component(name = "db-null")]
+    DbNull,
+    #[component(name = "unsupported")]
+    Unsupported,
+}
+
+/// The enum `db-data-type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lower, Lift)]
+#[component(enum)]
+#[repr(u8)]
+#[expect(dead_code, reason = "the server has no numbers of these kinds")]
+pub(super) enum DbDataType {
+    #[component(name = "boolean")]
+    Boolean,
+    #[component(name = "int8")]
+    Int8,
+    #[component(name = "int16")]
+    Int16,
+    #[component(name = "int32")]
+    Int32,
+    #[component(name = "int64")]
+    Int64,
+    #[component(name = "uint8")]
+    Uint8,
+    #[component(name = "uint16")]
+    Uint16,
+    #[component(name = "uint32")]
+    Uint32,
+    #[component(name = "uint64")]
+    Uint64,
+    #[component(name = "floating32")]
+    Floating32,
+    #[component(name = "floating64")]
+    Floating64,
+    #[component(name = "str")]
+    Str,
+    #[component(name = "binary")]
+    Binary,
+    #[component(name = "other")]
+    Other,
+}
+
+/// The record `column`.
+#[derive(Debug, Clone, ComponentType, Lower, Lift)]
+#[component(record)]
+pub(super) struct DbColumn {
+    name: String,
+    #[component(name = "data-type")]
+    data_type: DbDataType,
+}
+
+/// The record `row-set`.
+#[derive(Debug, ComponentType, Lower)]
+#[component(record)]
+pub(super) struct RowSet {
+    columns: Vec<DbColumn>,
+    rows: Vec<Vec<DbValue>>,
+}
+
+fn column(column: &Column) -> DbColumn {
+    DbColumn {
+        name: column.name.clone(),
+        data_type: data_type(column.kind.as_deref().unwrap_or_default()),
+    }
+}
+
+fn data_type(kind: &str) -> DbDataType {
+    match kind {
+        "bool" => DbDataType::Boolean,
+        "int2" => DbDataType::Int16,
+        "int4" => DbDataType::Int32,
+        "int8" => DbDataType::Int64,
+        "float4" => DbDataType::Floating32,
+        "float8" => DbDataType::Floating64,
+        "text" | "varchar" | "bpchar" => DbDataType::Str,
+        "bytea" => DbDataType::Binary,
+        _ => DbDataType::Other,
+    }
+}
+
+impl From<Value> for DbValue {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Null => Self::DbNull,
+            Value::Boolean(value) => Self::Boolean(value),
+            Value::Int16(value) => Self::Int16(value),
+            Value::Int32(value) => Self::Int32(value),
+            Value::Int64(value) => Self::Int64(value),
+            Value::Float32(value) => Self::Floating32(value),
+            Value::Float64(value) => Self::Floating64(value),
+            Value::Text(text) => Self::Str(text),
+            Value::Bytes(bytes) => Self::Binary(bytes),
+            _ => Self::Unsupported,
+        }
+    }
+}
+
+impl Version for V2 {
+    type Error = Error;
+    type Parameter = ParameterValue;
+    type RowSet = RowSet;
+
+    fn value(parameter: ParameterValue) -> Result<Value, String> {
+        Ok(match parameter {
+            ParameterValue::Boolean(value) => Value::Boolean(value),
+            ParameterValue::Int8(value) => Value::Int16(value.into()),
+            ParameterValue::Int16(value) => Value::Int16(value),
+            ParameterValue::Int32(value) => Value::Int32(value),
+            ParameterValue::Int64(value) => Value::Int64(value),
+            ParameterValue::Uint8(value) => Value::Int16(value.into()),
+            ParameterValue::Uint16(value) => Value::Int32(value.into()),
+            ParameterValue::Uint32(value) => Value::Int64(value.into()),
+            ParameterValue::Uint64(value) => Value::Decimal(value.to_string()),
+            ParameterValue::Floating32(value) => Value::Float32(value),
+            ParameterValue::Floating64(value) => Value::Float64(value),
+            ParameterValue::Str(text) => Value::Text(text),
+            ParameterValue::Binary(bytes) => Value::Bytes(bytes),
+            ParameterValue::DbNull => Value::Null,
+        })
+    }
+
+    fn row_set(columns: &[Column], rows: Vec<Vec<Value>>) -> RowSet {
+        let row = |row: Vec<Value>| row.into_iter().map(DbValue::from).collect();
+        RowSet {
+            columns: columns.iter().map(column).collect(),
+            rows: rows.into_iter().map(row).collect(),
+        }
+    }
+}

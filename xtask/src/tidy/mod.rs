@@ -16,6 +16,7 @@ mod run_flags;
 mod rust_source;
 mod tree;
 mod unsafe_code;
+mod vendored_wit;
 mod words;
 
 use std::fmt;
@@ -89,6 +90,7 @@ fn problems(tree: &Tree) -> Result<Vec<Problem>> {
         words::check(tree),
         banned_names::check(tree),
         unsafe_code::check(tree),
+        vendored_wit::check(tree),
         guest_use::check(tree, &guests::list()?),
         links::check(tree),
         run_flags::check(tree),

@@ -15,7 +15,7 @@ const MADE_PATHS: &[&str] = &["fuzz/artifacts", "fuzz/coverage"];
 const VENDORED: &[&str] = &["crates/runtime/tests/conformance/component-model/"];
 
 /// The folder for interfaces that others wrote, wherever it is.
-const VENDORED_WIT: &str = "/wit/deps/";
+pub(super) const VENDORED_WIT: &str = "/wit/deps/";
 
 /// Every file that people wrote, in the order of their paths.
 #[derive(Debug, Default)]

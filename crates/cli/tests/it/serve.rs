@@ -524,20 +524,22 @@ fn a_server_opens_as_many_files_as_the_system_allows_and_not_only_as_many_as_it_
 }
 
 #[test]
-fn guests_in_the_background_stand_behind_the_server_however_nice_it_is() {
+fn guests_in_the_background_stand_behind_the_server_however_nice_it_is_and_their_threads_end_with_them() {
     let running = weft_testing::weft::Run::new("/usr/bin/env")
         .args(["nice", "-n", "7", env!("CARGO_BIN_EXE_weft")])
-        .args(["serve", "--addr", "127.0.0.1:0"])
-        .arg(guest("http-hello.wat"))
+        .args(["serve", "--addr", "127.0.0.1:0", "--response-timeout", "2s"])
+        .arg(guest("web"))
         .start();
     let served = Served::listening(running);
-    // The threads take their place when they begin, which nobody waits for.
-    assert_eq!(served.get("/").status, 200);
+    assert_eq!(served.get("/hello").status, 200);
     let tasks = format!("/proc/{}/task", served.running.id());
     let niceness = |name: &str| -> Vec<i32> {
         let mut found = Vec::new();
         for task in fs_err::read_dir(&tasks).unwrap() {
-            let stat = fs_err::read_to_string(task.unwrap().path().join("stat")).unwrap();
+            // A thread may have ended meanwhile.
+            let Ok(stat) = fs_err::read_to_string(task.unwrap().path().join("stat")) else {
+                continue;
+            };
             let (before, after) = stat.rsplit_once(')').unwrap();
             if before.contains(name) {
                 found.push(after.split_whitespace().nth(16).unwrap().parse().unwrap());
@@ -545,15 +547,28 @@ fn guests_in_the_background_stand_behind_the_server_however_nice_it_is() {
         }
         found
     };
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !holds() {
+            assert!(Instant::now() < end, "{what}: {:?}", niceness("(weft-background"));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
     let are_all = |name: &str, expected: i32| {
         let found = niceness(name);
         !found.is_empty() && found.iter().all(|niceness| *niceness == expected)
     };
     assert!(are_all("(serve-", 7), "{:?}", niceness("(serve-"));
-    let until = Instant::now() + Duration::from_secs(10);
-    while !are_all("(weft-background", 17) {
-        assert!(Instant::now() < until, "{:?}", niceness("(weft-background"));
-        std::thread::sleep(Duration::from_millis(10));
+    assert!(niceness("(weft-background").is_empty());
+    for _ in 0..2 {
+        let mut spinning = served.connect();
+        spinning
+            .write_all(b"GET /spin HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        // The threads take their place when they begin, which nobody waits for.
+        until("niceness", &|| are_all("(weft-background", 17));
+        assert_eq!(Response::read(spinning).status, 504);
+        until("end", &|| niceness("(weft-background").is_empty());
     }
     served.end().with_code(0);
 }

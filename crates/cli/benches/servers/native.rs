@@ -31,7 +31,10 @@ pub(crate) enum Parameter {
 impl Native {
     pub(crate) async fn redis(address: &str, is_reading: bool) -> Result<Self> {
         let client = redis::Client::open(address)?;
-        let connection = client.get_multiplexed_async_connection().await?;
+        let mut connection = client.get_multiplexed_async_connection().await?;
+        let _: () = redis::Cmd::set("key", super::VALUE)
+            .query_async(&mut connection)
+            .await?;
         Ok(Self::Redis {
             connection,
             is_reading,

@@ -142,7 +142,7 @@ impl Postgres {
 }
 
 /// Where a server is, without who uses it. None where the address says nothing of it.
-fn name(config: &Config) -> Option<String> {
+pub(crate) fn name(config: &Config) -> Option<String> {
     let port = |number: usize| match config.get_ports() {
         [] => 5432,
         [one] => *one,
@@ -158,7 +158,7 @@ fn name(config: &Config) -> Option<String> {
 }
 
 /// What stands behind an error of the client, which itself says little more than that there was one.
-fn cause(error: tokio_postgres::Error) -> Arc<dyn std::error::Error + Send + Sync> {
+pub(crate) fn cause(error: tokio_postgres::Error) -> Arc<dyn std::error::Error + Send + Sync> {
     if std::error::Error::source(&error).is_none() {
         return Arc::new(error);
     }

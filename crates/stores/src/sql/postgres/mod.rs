@@ -17,12 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::Host;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use weft_app::grant::SqlAccess;
 
 use self::pool::Pool;
 use super::Error;
+use crate::keyvalue::postgres::name;
 use crate::tls::{self, TlsError};
 
 pub use self::session::{Gathered, Session, Stream};
@@ -172,20 +172,4 @@ impl Side {
     pub async fn connect(&self) -> Result<Session, Error> {
         Session::connect(Arc::clone(&self.shared), self.number, self.is_read_only).await
     }
-}
-
-/// Where a server is, without who uses it. None where the address says nothing of it.
-fn name(config: &Config) -> Option<String> {
-    let port = |number: usize| match config.get_ports() {
-        [] => 5432,
-        [one] => *one,
-        several => several.get(number).copied().unwrap_or(5432),
-    };
-    let host = |(number, host): (usize, &Host)| match host {
-        // A password with an `@` that was not written `%40` would be in front.
-        Host::Tcp(host) => format!("{}:{}", host.rsplit('@').next().unwrap_or_default(), port(number)),
-        Host::Unix(path) => path.display().to_string(),
-    };
-    let hosts: Vec<String> = config.get_hosts().iter().enumerate().map(host).collect();
-    (!hosts.is_empty()).then(|| format!("PostgreSQL at {}", hosts.join(", ")))
 }

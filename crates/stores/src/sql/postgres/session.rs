@@ -14,6 +14,7 @@ use tokio_postgres::{Row, RowStream, Statement};
 use super::link::Link;
 use super::value::Value;
 use super::{Shared, Side};
+use crate::keyvalue::postgres::cause;
 use crate::sql::{
     self, Answer, BYTES_AT_ONCE, Column, Connection, Error, RESULT_BYTES_MAX, ROWS_AT_ONCE, Rows, Said,
     check_statement,
@@ -502,16 +503,9 @@ fn place(position: &ErrorPosition) -> String {
 }
 
 fn unreachable(shared: &Shared, error: tokio_postgres::Error) -> Error {
-    let source: Arc<dyn std::error::Error + Send + Sync> = if std::error::Error::source(&error).is_some() {
-        error
-            .into_source()
-            .map_or_else(|| Arc::from(Box::from("no reason given")), Arc::from)
-    } else {
-        Arc::new(error)
-    };
     Error::Backend {
         backend: Arc::clone(&shared.backend),
-        source,
+        source: cause(error),
     }
 }
 

@@ -5,7 +5,7 @@ use weft_stores::sql::Column;
 use weft_stores::sql::postgres::{self, Value};
 
 use super::Version;
-use crate::sql::view::Refused;
+use super::v2::Error;
 
 pub(super) struct V3;
 
@@ -15,35 +15,6 @@ pub(super) type Date = (i32, u8, u8);
 pub(super) type Time = (u8, u8, u8, u32);
 /// Year, month, day, hour, minute, second and nanosecond.
 pub(super) type DateTime = (i32, u8, u8, u8, u8, u8, u32);
-
-/// The variant `error`.
-#[derive(Debug, Clone, ComponentType, Lower, Lift)]
-#[component(variant)]
-pub(super) enum Error {
-    #[component(name = "connection-failed")]
-    ConnectionFailed(String),
-    #[component(name = "bad-parameter")]
-    BadParameter(String),
-    #[component(name = "query-failed")]
-    QueryFailed(String),
-    #[component(name = "value-conversion-failed")]
-    ValueConversionFailed(String),
-    #[component(name = "other")]
-    Other(String),
-}
-
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Denied(text) | Refused::Unavailable(text) => Self::ConnectionFailed(text),
-            Refused::Invalid(text) => Self::BadParameter(text),
-            Refused::Statement(said) => Self::QueryFailed(said.message),
-            Refused::Conflict(text) | Refused::Timeout(text) => Self::QueryFailed(text),
-            Refused::Value(text) => Self::ValueConversionFailed(text),
-            Refused::Full(text) | Refused::Quota(text) => Self::Other(text),
-        }
-    }
-}
 
 /// The variant `parameter-value`.
 #[derive(Debug, Clone, ComponentType, Lift)]

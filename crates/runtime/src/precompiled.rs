@@ -1,4 +1,4 @@
-//! Turning bytes that claim to be machine code into code that runs: one of the two files with `unsafe`.
+//! Turning bytes that claim to be machine code into code that runs: one of the three files with `unsafe`.
 //!
 //! [`crate::program`] is the only caller. The engine checks its own version and settings in an artifact's
 //! header; it cannot check the code. So an artifact may come here only after somebody proved that Weft made

@@ -281,6 +281,35 @@ fn tables_are_listed_checked_and_backed_up() {
 }
 
 #[test]
+fn a_flipped_bit_in_a_database_is_told_and_never_served() {
+    let scratch = Scratch::new();
+    let grant = in_folder(&scratch);
+    // A database of somebody else's: it gets its checksums now.
+    let file = scratch.path().join("database/data.db");
+    scratch.folder("database");
+    fs_err::write(&file, "").unwrap();
+    let calls = [
+        "sqlite3 open default",
+        "sqlite3 create table notes (note text)",
+        "sqlite3 insert into notes values ('remember')",
+    ];
+    lines(["--sql", &grant], "sql_spin", calls);
+    let mut bytes = fs_err::read(&file).unwrap();
+    let place = bytes.windows(8).rposition(|window| window == b"remember");
+    bytes[place.unwrap()] ^= 4;
+    fs_err::write(&file, &bytes).unwrap();
+    let calls = ["sqlite3 open default", "sqlite3 select note from notes"];
+    let outcome = run(["--sql", &grant], "sql_spin", calls).run().with_code(1);
+    assert_eq!(outcome.stdout(), "");
+    assert!(
+        outcome.stderr().contains("page 2 does not fit its checksum"),
+        "{}",
+        outcome.stderr()
+    );
+    assert_eq!(fs_err::read(&file).unwrap(), bytes);
+}
+
+#[test]
 fn without_the_grant_of_its_kind_an_app_is_refused_before_it_runs() {
     let scratch = Scratch::new();
     let outcome = app(&scratch, "", "", []).run().with_code(2);

@@ -5,7 +5,7 @@
 //! bytes, where the engine's own dynamic values would make 24 bytes and a comparison of each ([performance](
 //! ../../../../docs/performance.md)).
 //!
-//! This is one of the two files with `unsafe`: the engine's traits are unsafe to implement, because it believes them
+//! This is one of the three files with `unsafe`: the engine's traits are unsafe to implement, because it believes them
 //! how many values a signature takes. What is promised, and why it holds, stands at each place. Everything that reads
 //! or writes values is safe code ([`super::lift`], [`super::lower`]).
 #![allow(

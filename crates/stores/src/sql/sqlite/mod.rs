@@ -1,16 +1,18 @@
 //! Tables in SQLite: in a folder of this machine, or in memory.
 //!
-//! The file is an ordinary SQLite database (`data.db`, with a write-ahead log), which other tools read. Whoever
-//! writes waits for its turn before SQLite is asked, so that writers of one process come one after the other in the
+//! The file is an ordinary SQLite database (`data.db`, with a write-ahead log), which other tools read, and has
+//! checksums that other tools pass over (`sums`). Whoever writes waits for its turn before SQLite is asked, so that writers of one process come one after the other in the
 //! order in which they asked; readers never wait. `rights` says what a component may do, `turn` who writes, `handle`
 //! is a connection of SQLite with its bounds, and `session` what a component holds. Every statement runs on a thread
 //! for blocking work, until its time is over.
 
+mod convert;
 mod handle;
 mod open;
 mod rights;
 mod session;
 mod statement;
+mod sums;
 mod turn;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::handle::Handle;
 use super::session::{Gathered, State};
-use super::{Options, Shared};
+use super::{Options, Shared, sums};
 use crate::sql::{
     BYTES_AT_ONCE, Column, Error, RESULT_BYTES_MAX, ROWS_AT_ONCE, Said, VALUE_BYTES_MAX, Value,
 };
@@ -326,6 +326,15 @@ impl Sink {
 /// What SQLite said, in the words of all databases.
 pub(super) fn tell(error: rusqlite::Error, place: &Arc<str>, options: &Options) -> Error {
     let code = error.sqlite_error_code();
+    let is_misfit = error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_DATA);
+    if is_misfit {
+        return Error::Damaged {
+            place: Arc::clone(place),
+            what: sums::take_damage().unwrap_or_else(|| error.to_string()).into(),
+        };
+    }
     let (message, number) = match &error {
         rusqlite::Error::SqliteFailure(failure, message) => {
             let said = message.clone().unwrap_or_else(|| failure.to_string());

@@ -2,7 +2,7 @@
 //! system, and where the machine loses power.
 //!
 //! A process of its own works on a database and notes what was acknowledged; it is this test program again, running
-//! [`work`]. `WEFT_TEST_KILLS` and `WEFT_TEST_FAULTS` say how often, as for stores of keys with values.
+//! [`work`]. So it is for a database that gets its checksums meanwhile. `WEFT_TEST_KILLS` and `WEFT_TEST_FAULTS` say how often, as for stores of keys with values.
 
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -19,6 +19,10 @@ use super::*;
 use crate::faults;
 
 const CLIENTS: i64 = 3;
+const TABLES: [&str; 2] = [
+    "create table if not exists lines (client integer, line integer, text text, primary key (client, line))",
+    "create table if not exists clients (client integer primary key, last integer, sum integer)",
+];
 
 fn options_of(durability: &str) -> Options {
     Options {
@@ -55,15 +59,13 @@ fn work() {
     };
     let variable = |name: &str| std::env::var(name).unwrap();
     let writes: i64 = variable("WEFT_TEST_WRITES").parse().unwrap();
+    let first_client: i64 = variable("WEFT_TEST_FIRST_CLIENT").parse().unwrap();
     let acknowledged = PathBuf::from(variable("WEFT_TEST_ACKNOWLEDGED"));
     block_on(async {
         let options = options_of(&variable("WEFT_TEST_DURABILITY"));
         let database = Sqlite::open(folder.as_ref(), options).unwrap();
         let first = connect(&database).await;
-        for table in [
-            "create table if not exists lines (client integer, line integer, text text, primary key (client, line))",
-            "create table if not exists clients (client integer primary key, last integer, sum integer)",
-        ] {
+        for table in TABLES {
             first.execute(table.to_owned(), vec![]).await.unwrap();
         }
         let client = async |client: i64| {
@@ -80,11 +82,14 @@ fn work() {
                 note.write_all(&(from - 1).to_le_bytes()).unwrap();
             }
             for number in from..from + writes {
-                session.batch(statements(client, number)).await.unwrap();
+                // Another process may hold the database for longer than one waits for it.
+                while let Err(error) = session.batch(statements(client, number)).await {
+                    assert!(matches!(error, Error::Locked { .. }), "{error:?}");
+                }
                 note.write_all(&number.to_le_bytes()).unwrap();
             }
         };
-        futures::future::join_all((0..CLIENTS).map(client)).await;
+        futures::future::join_all((first_client..first_client + CLIENTS).map(client)).await;
     });
 }
 
@@ -111,6 +116,7 @@ struct Worker<'a> {
     scratch: &'a Scratch,
     durability: &'a str,
     writes: i64,
+    first_client: i64,
 }
 
 impl<'a> Worker<'a> {
@@ -119,6 +125,7 @@ impl<'a> Worker<'a> {
             scratch,
             durability,
             writes: 12,
+            first_client: 0,
         }
     }
 
@@ -137,6 +144,7 @@ impl<'a> Worker<'a> {
             .env("WEFT_TEST_WORK", self.database())
             .env("WEFT_TEST_DURABILITY", self.durability)
             .env("WEFT_TEST_WRITES", self.writes.to_string())
+            .env("WEFT_TEST_FIRST_CLIENT", self.first_client.to_string())
             .env("WEFT_TEST_ACKNOWLEDGED", self.acknowledged())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -153,7 +161,7 @@ impl<'a> Worker<'a> {
             begun.elapsed()
         );
         let session = connect(&database).await;
-        for client in 0..CLIENTS {
+        for client in 0..self.first_client + CLIENTS {
             let noted = fs_err::read(self.acknowledged().join(client.to_string())).unwrap_or_default();
             let noted = noted.chunks_exact(8).next_back();
             let acknowledged = noted.map(|noted| i64::from_le_bytes(noted.try_into().unwrap()));
@@ -190,6 +198,7 @@ fn a_kill_at_a_random_moment_loses_nothing() {
             scratch: &scratch,
             durability: if kill / 12 % 2 == 0 { "sync" } else { "fast" },
             writes: 1_000_000,
+            first_client: 0,
         };
         let mut child = worker.command().spawn().unwrap();
         std::thread::sleep(Duration::from_micros(fastrand::u64(..120_000)));
@@ -200,7 +209,69 @@ fn a_kill_at_a_random_moment_loses_nothing() {
     println!("killed {kills} times, nothing lost");
 }
 
+#[test]
+fn a_kill_of_one_of_two_processes_loses_nothing_of_either() {
+    for kill in 0..faults::number("WEFT_TEST_KILLS", 24) / 4 {
+        let scratch = Scratch::new();
+        let durability = if kill % 2 == 0 { "sync" } else { "fast" };
+        let mut workers: Vec<_> = (0..2)
+            .map(|worker| {
+                let worker = Worker {
+                    scratch: &scratch,
+                    durability,
+                    writes: 1_000_000,
+                    first_client: worker * CLIENTS,
+                };
+                let child = worker.command().spawn().unwrap();
+                (worker, child)
+            })
+            .collect();
+        if kill % 3 == 0 {
+            workers.reverse();
+        }
+        for (_, child) in &mut workers {
+            std::thread::sleep(Duration::from_micros(fastrand::u64(50_000..200_000)));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        let all = workers.iter().max_by_key(|(worker, _)| worker.first_client);
+        block_on(all.unwrap().0.check());
+    }
+}
+
+/// A database without checksums, in which some transactions were acknowledged.
+fn prepare_old(worker: &Worker<'_>) {
+    let folder = worker.scratch.folder("old");
+    let old = rusqlite::Connection::open(folder.join("data.db")).unwrap();
+    old.execute_batch("pragma journal_mode = wal").unwrap();
+    for table in TABLES {
+        old.execute_batch(table).unwrap();
+    }
+    for client in 0..CLIENTS {
+        for number in 0..9 {
+            for (statement, values) in statements(client, number) {
+                let values = values.into_iter().map(|value| match value {
+                    Value::Integer(number) => rusqlite::types::Value::Integer(number),
+                    Value::Text(text) => rusqlite::types::Value::Text(text),
+                    other => panic!("{other:?}"),
+                });
+                old.execute(&statement, rusqlite::params_from_iter(values))
+                    .unwrap();
+            }
+        }
+        let note = worker.acknowledged().join(client.to_string());
+        fs_err::write(note, 8_i64.to_le_bytes()).unwrap();
+    }
+    // With its log, as a kill leaves it.
+    damage::copy(&folder, &worker.database());
+    assert!(worker.database().join("data.db-wal").exists());
+}
+
 fn at_every_call(mode: &str, durability: &str) {
+    at_every_call_after(mode, durability, |_| {});
+}
+
+fn at_every_call_after(mode: &str, durability: &str, prepare: impl Fn(&Worker<'_>)) {
     let tools = Scratch::new();
     let Some(library) = faults::library(tools.path()) else {
         return;
@@ -216,6 +287,7 @@ fn at_every_call(mode: &str, durability: &str) {
     let scratch = Scratch::new();
     let counted = tools.path().join("count");
     let whole = Worker::short(&scratch, durability);
+    prepare(&whole);
     let status = faulty(&whole).env("WEFT_FAULT_COUNT", &counted).status().unwrap();
     assert!(status.success());
     block_on(whole.check());
@@ -226,6 +298,7 @@ fn at_every_call(mode: &str, durability: &str) {
     for at in &chosen {
         let scratch = Scratch::new();
         let worker = Worker::short(&scratch, durability);
+        prepare(&worker);
         let status = faulty(&worker)
             .env("WEFT_FAULT_AT", at.to_string())
             .status()
@@ -260,4 +333,11 @@ fn a_write_that_was_cut_in_half_loses_nothing() {
 #[test]
 fn a_power_loss_at_any_call_to_the_system_loses_nothing_that_was_synced() {
     at_every_call("power", "sync");
+}
+
+#[test]
+fn a_kill_while_checksums_are_added_loses_nothing() {
+    at_every_call_after("kill", "fast", prepare_old);
+    at_every_call_after("torn", "sync", prepare_old);
+    at_every_call_after("power", "sync", prepare_old);
 }

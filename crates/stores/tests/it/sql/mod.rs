@@ -2,6 +2,8 @@
 
 mod backends;
 mod behaviour;
+mod convert;
+mod damage;
 mod histories;
 mod killed;
 mod postgres;

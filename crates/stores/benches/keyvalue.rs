@@ -9,12 +9,15 @@
     reason = "a bench prints, and stops at the first mistake"
 )]
 
+mod rates;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use rates::{ROUNDS, median, rate};
 use rusqlite::Connection;
 use weft_stores::keyvalue::sqlite::{Options, Sqlite};
 use weft_stores::keyvalue::{Change, Durability, Store};
@@ -23,11 +26,13 @@ use weft_testing::Scratch;
 const KEYS: usize = 10_000;
 const VALUE: usize = 256;
 const COMPONENTS: usize = 16;
-const ROUND: Duration = Duration::from_millis(700);
-const ROUNDS: usize = 5;
 
 fn key(number: usize) -> String {
     format!("key-{number:06}")
+}
+
+fn show(what: &str, naive: &[f64], ours: &[f64]) {
+    rates::show(what, ("one connection", naive), ("store", ours));
 }
 
 fn main() {
@@ -69,47 +74,6 @@ fn ours(folder: &Path, durability: Durability) -> Arc<dyn Store> {
         .collect();
     runtime.block_on(store.write(all)).unwrap();
     Arc::new(store)
-}
-
-/// Calls a second of so many threads, each with a runtime of its own as serving threads have.
-fn rate(threads: usize, call: impl AsyncFn(&mut fastrand::Rng) + Sync) -> f64 {
-    let begun = Instant::now();
-    let counts: Vec<u64> = std::thread::scope(|scope| {
-        let call = &call;
-        let thread = move || {
-            let mut random = fastrand::Rng::new();
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let mut count = 0;
-                while begun.elapsed() < ROUND {
-                    call(&mut random).await;
-                    count += 1;
-                }
-                count
-            })
-        };
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(thread)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
-    counts.iter().sum::<u64>() as f64 / begun.elapsed().as_secs_f64()
-}
-
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
-}
-
-fn show(what: &str, naive: &[f64], ours: &[f64]) {
-    let ratios = naive.iter().zip(ours).map(|(naive, ours)| ours / naive).collect();
-    println!(
-        "{what:<44} one connection {:>9.0}/s   store {:>9.0}/s   {:>5.1} x",
-        median(naive.to_vec()),
-        median(ours.to_vec()),
-        median(ratios)
-    );
 }
 
 fn reads() {

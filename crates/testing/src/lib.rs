@@ -6,11 +6,15 @@
 
 #![allow(clippy::panic, reason = "a helper of a test fails the test")]
 
+#[cfg(feature = "tls")]
+pub mod authority;
 pub mod guests;
 pub mod nats;
 pub mod postgres;
 mod program;
 pub mod redis;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod scratch;
 pub mod server;
 pub mod weft;

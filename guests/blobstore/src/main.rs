@@ -4,6 +4,7 @@
 //! to is a line.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use wasi::blobstore::blobstore::{self, ObjectId};
 use wasi::blobstore::container::{Container, IncomingValue, OutgoingValue};
@@ -129,6 +130,24 @@ fn of_container(state: &mut State, words: &[&str]) -> Option<Answered> {
             container.delete_objects(&names).map(done)
         }
         ["clear"] => container.clear().map(done),
+        ["time-write", name, bytes, times] => {
+            let content = vec![7; bytes.parse().ok()?];
+            timed(times.parse().ok()?, || {
+                write(container, name, &content, Aimed::Before).map(drop)
+            })
+        }
+        ["time-read", name, bytes, times] => {
+            let bytes: usize = bytes.parse().ok()?;
+            timed(times.parse().ok()?, || {
+                let value = container.get_data(name, 0, u64::MAX)?;
+                let read = IncomingValue::incoming_value_consume_sync(value)?;
+                if read.len() == bytes {
+                    Ok(())
+                } else {
+                    Err(format!("{} bytes", read.len()))
+                }
+            })
+        }
         _ => return reading(container, &mut state.held, words),
     })
 }
@@ -151,6 +170,18 @@ fn reading(container: &Container, held: &mut Option<IncomingValue>, words: &[&st
         ["held"] => streamed(held.take()?),
         _ => return None,
     })
+}
+
+/// Does something so often: nanoseconds, of which half took less.
+fn timed(times: usize, mut does: impl FnMut() -> Result<(), String>) -> Answered {
+    let mut taken = Vec::with_capacity(times);
+    for _ in 0..times {
+        let begun = Instant::now();
+        does()?;
+        taken.push(begun.elapsed().as_nanos());
+    }
+    taken.sort_unstable();
+    Ok(taken.get(times / 2).map_or(0, |taken| *taken).to_string())
 }
 
 /// When a value is told where it goes.

@@ -1,7 +1,9 @@
 //! A command that sends messages of `wasi:messaging` 0.2.0-draft, one for each argument: `connect NAME`, then
-//! `send TOPIC TEXT`, `send-size TOPIC BYTES` or `send-told TOPIC TEXT`, of which more is said.
+//! `send TOPIC TEXT`, `send-size TOPIC BYTES` or `send-told TOPIC TEXT`, of which more is said. `time-send TOPIC TIMES
+//! TEXT` says of how many nanoseconds half of them took less.
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use wasi::messaging::producer;
 use wasi::messaging::types::{Client, Error, Message};
@@ -12,6 +14,13 @@ fn main() -> ExitCode {
     let mut client = None;
     for argument in std::env::args().skip(1) {
         let words: Vec<&str> = argument.splitn(3, ' ').collect();
+        if let (["time-send", topic, rest], Some(client)) = (words.as_slice(), &client) {
+            println!(
+                "{}",
+                timed(client, topic, rest).unwrap_or_else(|error| show(Err(error)))
+            );
+            continue;
+        }
         let done = match (words.as_slice(), &client) {
             (["connect", name], _) => Client::connect(name).map(|connected| client = Some(connected)),
             (["send", topic, text], Some(client)) => {
@@ -38,6 +47,20 @@ fn main() -> ExitCode {
         println!("{}", show(done));
     }
     ExitCode::SUCCESS
+}
+
+/// Sends a text so often, and says of how many nanoseconds half took less.
+fn timed(client: &Client, topic: &str, rest: &str) -> Result<String, Error> {
+    let (times, text) = rest.split_once(' ').unwrap_or((rest, ""));
+    let times = times.parse().unwrap();
+    let mut taken = Vec::with_capacity(times);
+    for _ in 0..times {
+        let begun = Instant::now();
+        producer::send(client, topic, Message::new(text.as_bytes()))?;
+        taken.push(begun.elapsed().as_nanos());
+    }
+    taken.sort_unstable();
+    Ok(taken.get(times / 2).map_or(0, |taken| *taken).to_string())
 }
 
 fn show(done: Result<(), Error>) -> String {

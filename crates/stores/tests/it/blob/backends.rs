@@ -9,7 +9,7 @@ use weft_stores::blob::s3::{Options as BucketOptions, S3};
 use weft_stores::keyvalue::Durability;
 use weft_testing::Scratch;
 
-use super::server::Server;
+use super::server::{Reached as _, Server};
 
 /// A store, and what has to live as long as it does.
 pub(crate) struct Backend {

@@ -7,7 +7,7 @@ use weft_stores::blob::{Error, Store};
 use weft_testing::Scratch;
 
 use super::content::{content, names, read, read_all, spool, write};
-use super::server::Server;
+use super::server::{Reached as _, Server};
 
 const TIMEOUT: Duration = Duration::from_millis(400);
 

@@ -4,51 +4,18 @@ use std::error::Error as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use weft_stores::keyvalue::nats::{self, Nats};
 use weft_stores::keyvalue::postgres::{self, Postgres};
 use weft_stores::keyvalue::redis::{self, Redis};
 use weft_stores::keyvalue::{Change, Error, Store};
 use weft_stores::queue::nats as queue;
 use weft_stores::queue::{Message, Queue};
-use weft_testing::Scratch;
+use weft_testing::authority::Authority;
 use weft_testing::nats::Nats as NatsServer;
 use weft_testing::postgres::Postgres as PostgresServer;
 use weft_testing::redis::Redis as RedisServer;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// An authority made for one test, and what it vouches for.
-struct Authority {
-    scratch: Scratch,
-    certificate: String,
-    key: String,
-}
-
-impl Authority {
-    /// One that vouches for a server of this name.
-    fn for_server(name: &str) -> Self {
-        let mut root = CertificateParams::new(Vec::new()).unwrap();
-        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let root = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![name.to_owned()])
-            .unwrap()
-            .signed_by(&key, &root)
-            .unwrap();
-        let scratch = Scratch::new();
-        scratch.file("ca.pem", root.pem());
-        Self {
-            scratch,
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-        }
-    }
-
-    fn file(&self) -> PathBuf {
-        self.scratch.path().join("ca.pem")
-    }
-}
 
 fn on_redis(address: &str, authorities: Option<PathBuf>) -> Box<dyn Store> {
     let options = redis::Options {

@@ -1,8 +1,16 @@
 //! The client libraries by themselves.
 
+mod objects;
+
 use std::time::Instant;
 
 use anyhow::Result;
+use async_nats::jetstream;
+use async_nats::jetstream::consumer::pull;
+use weft_testing::s3::Server;
+
+pub(crate) use objects::Does;
+use objects::Objects;
 
 /// What is asked in SQL.
 pub(crate) const QUERY: &str = "select id, name from numbers where id = $1";
@@ -18,9 +26,14 @@ pub(crate) enum Native {
         parameter: Parameter,
     },
     Nats {
-        stream: Box<async_nats::jetstream::stream::Stream>,
+        stream: Box<jetstream::stream::Stream>,
         subject: String,
     },
+    Queue {
+        context: Box<jetstream::Context>,
+        subject: String,
+    },
+    Objects(Box<Objects>),
 }
 
 pub(crate) enum Parameter {
@@ -71,12 +84,32 @@ impl Native {
 
     pub(crate) async fn nats(address: &str) -> Result<Self> {
         let client = async_nats::connect(address).await?;
-        let context = async_nats::jetstream::new(client);
+        let context = jetstream::new(client);
         let stream = Box::new(context.get_stream("KV_weft").await?);
         Ok(Self::Nats {
             stream,
             subject: "$KV.weft.key".to_owned(),
         })
+    }
+
+    /// Publishing to the stream of a queue, as the queue does. Somebody is to take the messages, so the server keeps them.
+    pub(crate) async fn queue(address: &str, stream: &str) -> Result<Self> {
+        let client = async_nats::connect(address).await?;
+        let context = jetstream::new(client);
+        let taker = pull::Config {
+            durable_name: Some("taker".to_owned()),
+            ..pull::Config::default()
+        };
+        context.get_stream(stream).await?.create_consumer(taker).await?;
+        Ok(Self::Queue {
+            context: Box::new(context),
+            subject: format!("weft.{stream}.message.order.new"),
+        })
+    }
+
+    pub(crate) async fn objects(server: &Server, does: Does, bytes: usize) -> Result<Self> {
+        let objects = Objects::of(server, does, bytes).await?;
+        Ok(Self::Objects(Box::new(objects)))
     }
 
     /// Asks so often, one question after the other: microseconds, of which half took less.
@@ -119,6 +152,11 @@ impl Native {
             Self::Nats { stream, subject } => {
                 stream.get_last_raw_message_by_subject(subject).await?;
             }
+            Self::Queue { context, subject } => {
+                let published = context.publish(subject.clone(), super::VALUE.into()).await?;
+                published.await?;
+            }
+            Self::Objects(objects) => objects.ask().await?,
         }
         Ok(())
     }

@@ -93,6 +93,15 @@ impl Kept {
         bytes.into()
     }
 
+    /// No more than that is kept of a message, and mostly much less.
+    pub(super) fn bytes_at_most(message: &Message) -> usize {
+        const EMPTY: usize = 256;
+        const ENTRY: usize = 8;
+        // A character in JSON is six at most.
+        let said = message.bytes() - message.body.len();
+        EMPTY + ENTRY * message.metadata.len() + 6 * said + message.body.len()
+    }
+
     /// The most that there is to keep of a message beside its body.
     pub(super) fn head_bytes(message: &Message) -> usize {
         head(message, u32::MAX, 0).len()
@@ -149,9 +158,17 @@ mod tests {
             body: Bytes::from_static(b"\nbody\n{}\0\xff"),
         };
         let mut kept = Kept::new(message);
-        kept.attempts = 3;
+        kept.attempts = u32::MAX;
         kept.not_before_ms = u64::MAX;
-        assert_eq!(Kept::read(&kept.write()), Some(kept));
+        assert_eq!(Kept::read(&kept.write()).as_ref(), Some(&kept));
+        let least = Kept {
+            message: Message::new("a".parse().unwrap(), ""),
+            ..kept.clone()
+        };
+        kept.message.metadata = vec![("\0".repeat(100), "\u{1}\"".to_owned()); 50];
+        for kept in [kept, least] {
+            assert!(kept.write().len() <= Kept::bytes_at_most(&kept.message), "{kept:?}");
+        }
         for wrong in [
             &b""[..],
             b"\n",

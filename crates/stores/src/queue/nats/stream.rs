@@ -258,9 +258,13 @@ impl Line {
 
     /// Whether the server takes a message of this size, now and where it is put aside.
     fn check_room(&self, message: &Message, headers: &HeaderMap) -> Result<(), Error> {
+        let bytes_max = self.client.max_payload().saturating_sub(SET_APART);
+        // Most messages are so small that nothing of it needs to be written down to be measured.
+        if wire::bytes(headers) + Kept::bytes_at_most(message) <= bytes_max {
+            return Ok(());
+        }
         let said = wire::bytes(headers).max(Kept::head_bytes(message));
         let found = said + message.body.len();
-        let bytes_max = self.client.max_payload().saturating_sub(SET_APART);
         if found > bytes_max {
             return Err(Error::TooLarge { found, bytes_max });
         }

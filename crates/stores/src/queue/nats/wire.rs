@@ -30,6 +30,17 @@ struct Said {
 /// The headers of a message.
 pub(super) fn headers(message: &Message) -> HeaderMap {
     let mut headers = HeaderMap::new();
+    if message.content_type.is_some() || !message.metadata.is_empty() {
+        say(&mut headers, message);
+    }
+    if let Some(value) = message.reply_to.as_ref().and_then(|to| value(to.as_str())) {
+        headers.insert(REPLY_TO, value);
+    }
+    headers
+}
+
+/// Says of a body what there is to say, in headers of that name where they say exactly that.
+fn say(headers: &mut HeaderMap, message: &Message) {
     let said = Said {
         content_type: message.content_type.clone(),
         metadata: message.metadata.clone(),
@@ -42,17 +53,13 @@ pub(super) fn headers(message: &Message) -> HeaderMap {
             headers.append(name, value);
         }
     }
-    if read_said(&headers) != said {
+    if read_said(headers) != said {
         // Text is always JSON, which has no line breaks and no space around it.
         let said = serde_json::to_string(&said).unwrap_or_default();
         if let Ok(value) = said.parse::<HeaderValue>() {
             headers.insert(SAID, value);
         }
     }
-    if let Some(value) = message.reply_to.as_ref().and_then(|to| value(to.as_str())) {
-        headers.insert(REPLY_TO, value);
-    }
-    headers
 }
 
 /// The headers of a message that waits for one group again.

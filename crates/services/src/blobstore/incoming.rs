@@ -67,13 +67,16 @@ impl Incoming {
         let mut all = BytesMut::new();
         let mut at = self.begin;
         while at < self.end {
-            let wanted = usize::try_from(self.end - at).unwrap_or(usize::MAX);
-            let read = self.object.read(at, wanted).await;
+            let read = self.object.read(at, self.left(at)).await;
             let piece = read.map_err(|error| self.view.failed(&error))?;
             if piece.is_empty() {
                 return Err(ended_early());
             }
             at += piece.len() as u64;
+            if at == self.end && all.is_empty() {
+                // Most objects come as a whole, which nobody needs to copy.
+                return Ok(piece.into());
+            }
             all.extend_from_slice(&piece);
         }
         Ok(all.into())

@@ -1,6 +1,7 @@
 //! A container as one component sees it: only below its prefix, only what it may do, only as much and as often.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use weft_app::grant::ContainerGrant;
@@ -96,10 +97,10 @@ impl View {
         self.told(self.store.info(&self.own(name)?).await)
     }
 
-    /// An object, which has to be there.
-    pub(super) async fn open(&self, name: &str) -> Result<Arc<dyn Object>, Refusal> {
+    /// An object, which has to be there, and of which these bytes will be read.
+    pub(super) async fn open(&self, name: &str, wanted: Range<u64>) -> Result<Arc<dyn Object>, Refusal> {
         self.allow(Does::Read)?;
-        let found = self.told(self.store.open(&self.own(name)?).await)?;
+        let found = self.told(self.store.open_to_read(&self.own(name)?, wanted).await)?;
         found.map(Arc::from).ok_or_else(|| no_object(name))
     }
 
@@ -140,7 +141,7 @@ impl View {
             let is_copied = self.told(self.store.copy(&own, &others).await)?;
             return if is_copied { Ok(()) } else { Err(no_object(name)) };
         }
-        let object = self.told(self.store.open(&own).await)?;
+        let object = self.told(self.store.open_to_read(&own, 0..u64::MAX).await)?;
         let object = object.ok_or_else(|| no_object(name))?;
         to.bounded(object.info().bytes)?;
         let content = self.told(gather(&*object).await)?;

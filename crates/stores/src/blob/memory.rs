@@ -130,6 +130,11 @@ fn size(name: &str, bytes: u64) -> u64 {
 
 /// What was gathered, which may lie on a disk.
 async fn gathered(content: Spool) -> Result<Bytes, Error> {
+    let content = match content.into_memory() {
+        // No more is kept than is counted.
+        Ok(bytes) => return Ok(Vec::from(bytes).into_boxed_slice().into()),
+        Err(content) => content,
+    };
     let read = tokio::task::spawn_blocking(move || {
         let mut bytes = Vec::with_capacity(usize::try_from(content.bytes()).unwrap_or_default());
         content.into_reader()?.read_to_end(&mut bytes)?;

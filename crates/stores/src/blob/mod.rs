@@ -12,6 +12,7 @@ pub mod s3;
 mod spool;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -61,6 +62,11 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// An object for reading. It stays what it was when it was opened, or later reads fail.
     fn open<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Box<dyn Object>>>;
+
+    /// The same for somebody who will read these bytes first: a store that asks a server may have them come along.
+    fn open_to_read<'a>(&'a self, name: &'a str, _first: Range<u64>) -> Answer<'a, Option<Box<dyn Object>>> {
+        self.open(name)
+    }
 
     /// Makes or replaces an object.
     fn write<'a>(&'a self, name: &'a str, content: Spool) -> Answer<'a, ()>;

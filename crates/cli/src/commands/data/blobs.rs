@@ -114,7 +114,8 @@ async fn list(found: &Found, prefix: &str, output: &Output) -> Result<(), Report
 }
 
 async fn get(found: &Found, name: &str, output: &Output) -> Result<(), Report> {
-    let object = found.stores.open(&found.store)?.open(name).await;
+    let store = found.stores.open(&found.store)?;
+    let object = store.open_to_read(name, 0..u64::MAX).await;
     let object = object.map_err(|error| found.failed("read", error))?;
     let object = object.ok_or_else(|| {
         Report::failed(format!(

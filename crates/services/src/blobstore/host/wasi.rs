@@ -208,7 +208,7 @@ fn data(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> wasmtime::
         move |mut store: Guest<'_>, (handle, name, first, last): (Resource<Container>, String, u64, u64)| {
             Box::new(async move {
                 let view = view(&mut store, principal, &handle)?;
-                let opened = view.open(&name).await;
+                let opened = view.open(&name, first..last.saturating_add(1)).await;
                 let incoming = opened.and_then(|object| Incoming::new(view, object, first, last));
                 match incoming {
                     Ok(incoming) => answer(Ok(table(&mut store, principal)?.push(incoming)?)),

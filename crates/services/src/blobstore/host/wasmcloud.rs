@@ -172,7 +172,7 @@ fn data(instance: &mut LinkerInstance<'_, Cell>, principal: usize) -> wasmtime::
                 let view = of(accessor, principal, &handle)?;
                 let found = in_turn(view, name.len(), |view| async move {
                     let open = view.calls().stream()?;
-                    let object = view.open(&name).await?;
+                    let object = view.open(&name, first..last.saturating_add(1)).await?;
                     Ok(Incoming::new(view, object, first, last)?.download(open))
                 });
                 match found.await {

@@ -1,8 +1,8 @@
 //! Objects in a bucket of S3, or of a server that speaks like it: other programs can read and write them too.
 //!
 //! The bucket is its owner's: it is never made or removed here. What is read is pinned to what was opened, so an
-//! object that is replaced meanwhile ends the reading instead of mixing two. Large objects go up in parts (`upload`),
-//! over connections of our own (`transport`). A server that is away costs a call no more than the timeout.
+//! object that is replaced meanwhile ends the reading instead of mixing two (`object`). Large objects go up in parts
+//! (`upload`), over connections of our own (`transport`). A server that is away costs a call no more than the timeout.
 //!
 //! How durable an acknowledged write is, is the server's to say.
 //!
@@ -10,34 +10,34 @@
 //! others have put such objects below the prefix, listing fails; markers of folders, whose names end in a slash, are
 //! listed without it.
 
+mod object;
 mod options;
+mod room;
 mod transport;
 mod upload;
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use futures::StreamExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::list::{PaginatedListOptions, PaginatedListStore as _};
 use object_store::path::Path;
-use object_store::{
-    BackoffConfig, CopyOptions, GetOptions, GetRange, ObjectMeta, ObjectStore as _, RetryConfig,
-};
+use object_store::{BackoffConfig, CopyOptions, GetOptions, ObjectMeta, ObjectStore as _, RetryConfig};
 
 use super::{
-    Answer, Container, Error, Info, LIST_MAX, Object, Page, READ_BYTES_MAX, Spool, Store, check_cursor,
-    check_name, ready,
+    Answer, Container, Error, Info, LIST_MAX, Object, Page, Spool, Store, check_cursor, check_name, ready,
 };
 
 pub use options::{Credentials, Options, OptionsError};
 
+use object::Pinned;
 use options::as_it_is;
-use transport::{Connector, TransportError};
-use upload::Room;
+use room::Room;
+use transport::Connector;
 
 /// How often a call is tried again within its timeout.
 const RETRIES_MAX: usize = 3;
@@ -50,7 +50,8 @@ const RETRIES_MAX: usize = 3;
 ///
 /// # Limits
 ///
-/// 64 MiB of memory for all objects that are on their way up. A copy is made by the server, which takes up to 5 GiB.
+/// 64 MiB of memory for all objects that are on their way up, and as much for what was read ahead of whoever asks for
+/// it; beyond that 64 KiB of each object are. A copy is made by the server, which takes up to 5 GiB.
 pub struct S3 {
     shared: Arc<Shared>,
     room: Room,
@@ -63,6 +64,8 @@ struct Shared {
     backend: Arc<str>,
     prefix: String,
     timeout: Duration,
+    /// Memory for what was read ahead.
+    ahead: Room,
 }
 
 impl S3 {
@@ -97,6 +100,7 @@ impl S3 {
             backend: format!("the bucket `{}` at {}", options.bucket, options.endpoint).into(),
             prefix: options.prefix,
             timeout: options.timeout,
+            ahead: Room::new(),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -215,6 +219,10 @@ impl Shared {
     }
 }
 
+fn boxed(object: Pinned) -> Box<dyn Object> {
+    Box::new(object)
+}
+
 /// What should always be there is not.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no such bucket")]
@@ -269,17 +277,15 @@ impl Store for S3 {
         Box::pin(async move {
             let path = self.shared.path(name)?;
             let meta = self.shared.meta(&path).await?;
-            Ok(meta.map(|meta| -> Box<dyn Object> {
-                Box::new(Pinned {
-                    info: info(&meta),
-                    // As it was asked for: what the server calls it may differ.
-                    meta: ObjectMeta {
-                        location: path,
-                        ..meta
-                    },
-                    shared: Arc::clone(&self.shared),
-                })
-            }))
+            Ok(meta.map(|meta| boxed(Pinned::new(&self.shared, path, meta))))
+        })
+    }
+
+    fn open_to_read<'a>(&'a self, name: &'a str, first: Range<u64>) -> Answer<'a, Option<Box<dyn Object>>> {
+        Box::pin(async move {
+            let path = self.shared.path(name)?;
+            let opened = Pinned::open_to_read(&self.shared, path, first).await?;
+            Ok(opened.map(boxed))
         })
     }
 
@@ -325,59 +331,5 @@ impl Store for S3 {
 
     fn check(&self) -> Answer<'_, ()> {
         Box::pin(async move { self.shared.names("", None, 1).await.map(drop) })
-    }
-}
-
-/// An object as it was when it was opened, as long as the server has it.
-struct Pinned {
-    info: Info,
-    meta: ObjectMeta,
-    shared: Arc<Shared>,
-}
-
-impl fmt::Debug for Pinned {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Pinned")
-            .field("meta", &self.meta)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Pinned {
-    async fn read_from(&self, offset: u64, bytes_max: usize) -> Result<Bytes, Error> {
-        let until = offset
-            .saturating_add(bytes_max.min(READ_BYTES_MAX) as u64)
-            .min(self.info.bytes);
-        if offset >= until {
-            return Ok(Bytes::new());
-        }
-        let options = GetOptions {
-            if_match: self.meta.e_tag.clone(),
-            version: self.meta.version.clone(),
-            range: Some(GetRange::Bounded(offset..until)),
-            ..GetOptions::default()
-        };
-        let read = async {
-            let found = self.shared.bucket.get_opts(&self.meta.location, options).await?;
-            // Not every server looks at the condition.
-            let is_same = found.meta.e_tag == self.meta.e_tag && found.meta.size == self.info.bytes;
-            Ok(if is_same { Some(found.bytes().await?) } else { None })
-        };
-        let read = self.shared.ask(read).await?.flatten().ok_or(Error::Replaced)?;
-        if read.len() as u64 == until - offset {
-            Ok(read)
-        } else {
-            Err(self.shared.failed(TransportError::Short))
-        }
-    }
-}
-
-impl Object for Pinned {
-    fn info(&self) -> &Info {
-        &self.info
-    }
-
-    fn read(&self, offset: u64, bytes_max: usize) -> Answer<'_, Bytes> {
-        Box::pin(self.read_from(offset, bytes_max))
     }
 }

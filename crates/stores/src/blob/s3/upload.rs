@@ -6,35 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore as _, PutMultipartOptions, PutOptions, PutPayload};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Shared;
+use super::room::Room;
 use crate::blob::{Error, Spool};
 
 /// Bytes of a part, and of an object that goes up as a whole.
 const PART_BYTES: u64 = 8 << 20;
 /// Parts that a server takes of one object.
 const PARTS_MAX: u64 = 10_000;
-/// Memory for everything that is on its way.
-const ROOM_KIB: u32 = 64 << 10;
-
-/// Memory for what is on its way.
-#[derive(Debug)]
-pub(super) struct Room(Semaphore);
-
-impl Room {
-    pub(super) fn new() -> Self {
-        Self(Semaphore::new(ROOM_KIB as usize))
-    }
-
-    /// Waits for so much of it, or for all there is.
-    async fn take(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
-        let kib = u32::try_from(bytes.div_ceil(1024))
-            .unwrap_or(ROOM_KIB)
-            .clamp(1, ROOM_KIB);
-        self.0.acquire_many(kib).await.ok()
-    }
-}
 
 /// Makes or replaces an object.
 ///
@@ -44,8 +24,10 @@ pub(super) async fn write(shared: &Shared, room: &Room, path: &Path, content: Sp
     let bytes = content.bytes();
     if bytes <= PART_BYTES {
         let _room = room.take(bytes).await;
-        let mut parts = Parts::new(content)?;
-        let whole = parts.next(bytes).await?;
+        let whole = match content.into_memory() {
+            Ok(whole) => whole,
+            Err(content) => Parts::new(content)?.next(bytes).await?,
+        };
         let put = shared.bucket.put_opts(path, whole.into(), PutOptions::default());
         return shared.must(put).await.map(drop);
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use weft_stores::blob::{Error, LIST_MAX, NAME_BYTES_MAX, READ_BYTES_MAX, Store};
+use weft_stores::blob::{Error, LIST_MAX, NAME_BYTES_MAX, Object, READ_BYTES_MAX, Store};
 
 use super::backends::{self, Backend};
 use super::content::{content, names, read, read_all, spool, write};
@@ -62,24 +62,37 @@ async fn an_object_is_read_in_parts() {
         for bytes in [10, 16 << 10, 65_536 * 3, 3_000_000] {
             let content = content(1, bytes);
             write(store, "a", &content).await;
-            let object = store.open("a").await.unwrap().unwrap();
-            for offset in [0, 1, 9, 65_535, 65_536, 65_537, bytes - 1] {
-                for length in [1, 2, 65_536, 200_000, READ_BYTES_MAX, usize::MAX] {
-                    let part = object.read(offset as u64, length).await.unwrap();
-                    let from = offset.min(bytes);
-                    let until = from.saturating_add(length.min(READ_BYTES_MAX)).min(bytes);
-                    assert!(part.len() <= until - from);
-                    assert_eq!(part.is_empty(), from == bytes, "{offset} of {bytes}");
-                    assert!(part == content[from..from + part.len()], "{offset} of {bytes}");
-                }
+            let mut opened = vec![store.open("a").await.unwrap().unwrap()];
+            // Whatever was said that would be read.
+            let no_such = u64::MAX - 1..u64::MAX;
+            for first in [0..u64::MAX, 5..9, 5..5, 70_000..2_000_000, no_such] {
+                opened.push(store.open_to_read("a", first).await.unwrap().unwrap());
             }
-            for offset in [bytes as u64, bytes as u64 + 1, u64::MAX] {
-                assert!(object.read(offset, 10).await.unwrap().is_empty());
+            for object in opened {
+                read_in_parts(&*object, &content).await;
             }
-            assert!(object.read(0, 0).await.unwrap().is_empty());
         }
     })
     .await;
+}
+
+async fn read_in_parts(object: &dyn Object, content: &[u8]) {
+    let bytes = content.len();
+    assert_eq!(object.info().bytes, bytes as u64);
+    for offset in [0, 1, 9, 65_535, 65_536, 65_537, bytes - 1] {
+        for length in [1, 2, 65_536, 200_000, READ_BYTES_MAX, usize::MAX] {
+            let part = object.read(offset as u64, length).await.unwrap();
+            let from = offset.min(bytes);
+            let until = from.saturating_add(length.min(READ_BYTES_MAX)).min(bytes);
+            assert!(part.len() <= until - from);
+            assert_eq!(part.is_empty(), from == bytes, "{offset} of {bytes}");
+            assert!(part == content[from..from + part.len()], "{offset} of {bytes}");
+        }
+    }
+    for offset in [bytes as u64, bytes as u64 + 1, u64::MAX] {
+        assert!(object.read(offset, 10).await.unwrap().is_empty());
+    }
+    assert!(object.read(0, 0).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -120,6 +120,64 @@ async fn an_object_that_is_replaced_ends_its_reading() {
 }
 
 #[tokio::test]
+async fn what_is_read_from_where_it_was_said_comes_with_the_first_answer() {
+    let server = Server::start();
+    let store = S3::new(server.options()).unwrap();
+    write(&store, "empty", b"").await;
+    write(&store, "small", &content(1, 1000)).await;
+    write(&store, "large", &content(2, 3 << 20)).await;
+    let asked = async |name: &str, first: std::ops::Range<u64>, piece: usize| {
+        let before = server.requests();
+        let object = store.open_to_read(name, first.clone()).await.unwrap().unwrap();
+        let (mut at, mut read) = (first.start, Vec::new());
+        while at < first.end.min(object.info().bytes) {
+            let piece = object.read(at, piece).await.unwrap();
+            at += piece.len() as u64;
+            read.extend(piece);
+        }
+        (server.requests() - before, read)
+    };
+    // Nothing can be asked for of an empty one, so it is looked at.
+    assert_eq!(asked("empty", 0..u64::MAX, 10).await, (2, Vec::new()));
+    assert_eq!(asked("small", 0..u64::MAX, 100).await, (1, content(1, 1000)));
+    assert_eq!(asked("small", 10..20, 100).await.0, 1);
+    let (requests, read) = asked("large", 0..u64::MAX, 64 << 10).await;
+    assert!(read == content(2, 3 << 20));
+    assert_eq!(requests, 3);
+    let (requests, read) = asked("large", 1_000_000..1_200_000, usize::MAX).await;
+    assert!(
+        read == content(2, 3 << 20)[1_000_000..1_200_000],
+        "{}",
+        read.len()
+    );
+    assert_eq!(requests, 1);
+    let before = server.requests();
+    assert!(store.open_to_read("none", 0..10).await.unwrap().is_none());
+    assert_eq!(server.requests() - before, 1);
+    // It is the object that was opened, or none.
+    let opened = store.open_to_read("large", 0..u64::MAX).await.unwrap().unwrap();
+    assert_eq!(opened.read(0, 10).await.unwrap(), content(2, 3 << 20)[..10]);
+    write(&store, "large", &content(3, 3 << 20)).await;
+    assert_eq!(opened.read(10, 10).await.unwrap(), content(2, 3 << 20)[10..20]);
+    assert!(matches!(opened.read(0, 10).await, Err(Error::Replaced)));
+    assert!(matches!(opened.read(2 << 20, 10).await, Err(Error::Replaced)));
+}
+
+#[tokio::test]
+async fn an_object_is_read_where_there_is_no_room_to_read_ahead() {
+    let server = Server::start();
+    let store = S3::new(server.options()).unwrap();
+    write(&store, "a", &content(1, 2 << 20)).await;
+    let mut opened = Vec::new();
+    for _ in 0..70 {
+        opened.push(store.open_to_read("a", 0..u64::MAX).await.unwrap().unwrap());
+    }
+    for object in opened {
+        assert!(read_all(object.as_ref()).await.unwrap() == content(1, 2 << 20));
+    }
+}
+
+#[tokio::test]
 async fn stores_with_other_prefixes_do_not_meet() {
     let server = Server::start();
     let with = |prefix: &str| {

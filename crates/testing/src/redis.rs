@@ -112,6 +112,8 @@ fn launch(program: &Path, port: u16, with_tls: bool, folder: &Path) -> Child {
     }
     let mut child = command
         .args(["--bind", "127.0.0.1"])
+        // Whoever watches it could hear nothing otherwise.
+        .args(["--notify-keyspace-events", "KA"])
         .args(["--save", "", "--appendonly", "no", "--dir"])
         .arg(folder)
         .stdout(Stdio::null())

@@ -258,6 +258,8 @@ impl View {
             Error::Overflow { .. } => (Cause::Other, TOO_FAR.to_owned()),
             Error::Cursor { .. } => return no_cursor(),
             Error::Damaged { .. } => (Cause::Other, "the store is damaged".to_owned()),
+            // No guest watches one by itself.
+            Error::Unwatchable { .. } => (Cause::Other, "the store cannot be watched".to_owned()),
             Error::Timeout { .. } => (Cause::Timeout, "the store does not answer in time".to_owned()),
             Error::Backend { .. } => (Cause::Unavailable, "the store cannot be reached".to_owned()),
         };

@@ -6,8 +6,9 @@ use std::ops::Bound;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::watching::{Pending, Watchers};
 use super::{
-    Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, check_changes, check_key,
+    Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, Watching, check_changes, check_key,
     check_value, count, ready,
 };
 
@@ -16,6 +17,7 @@ use super::{
 pub struct Memory {
     bytes_max: u64,
     entries: Mutex<Entries>,
+    watchers: Watchers<Pending>,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +34,7 @@ impl Memory {
         Self {
             bytes_max,
             entries: Mutex::default(),
+            watchers: Watchers::default(),
         }
     }
 
@@ -72,6 +75,11 @@ impl Memory {
             bytes_max: self.bytes_max,
         })?;
         entries.revision += 1;
+        // Whoever hears of it waits for the lock before he sees anything.
+        self.watchers.each(|watcher| {
+            let seen = changes.iter().filter(|change| entries.is_seen(change));
+            seen.for_each(|change| watcher.key(change.key()));
+        });
         for change in changes {
             entries.apply(change);
         }
@@ -91,6 +99,14 @@ impl Entries {
         match self.by_key.get(key) {
             Some((_, revision)) => Version::Revision(*revision),
             None => Version::Absent,
+        }
+    }
+
+    /// Whether anybody can see that this change is made.
+    fn is_seen(&self, change: &Change) -> bool {
+        match change {
+            Change::Set(..) => true,
+            Change::Delete(key) => self.by_key.contains_key(key),
         }
     }
 
@@ -163,6 +179,12 @@ impl Store for Memory {
             .take_while(|key| key.starts_with(prefix))
             .take(limit);
         ready(Ok(Page::in_order(keys.cloned().collect(), limit)))
+    }
+
+    fn watch<'a>(&'a self, prefix: &'a str) -> Answer<'a, Watching> {
+        let pending = Pending::new(prefix);
+        self.watchers.add(&pending);
+        ready(Ok(Watching::new(pending)))
     }
 
     fn check(&self) -> Answer<'_, ()> {

@@ -10,6 +10,7 @@ pub mod nats;
 pub mod postgres;
 pub mod redis;
 pub mod sqlite;
+mod watching;
 
 use std::fmt;
 use std::future::Future;
@@ -18,6 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+
+pub use watching::{Heard, PENDING_MAX, Watching};
 
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
@@ -73,6 +76,15 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Limits
     /// About `limit` keys, and never more than [`LIST_MAX`] and what the backend adds to fill a page.
     fn list<'a>(&'a self, prefix: &'a str, cursor: Option<&'a str>, limit: usize) -> Answer<'a, Page>;
+
+    /// Begins to tell which keys that begin with a prefix are set and removed from now on, by whomever.
+    ///
+    /// Several changes of one key may be told as one, and one may be told twice. What a server that cannot be reached
+    /// is not heard to say is told as [`Heard::Unknown`], unless the server keeps it.
+    ///
+    /// # Errors
+    /// [`Error::Unwatchable`], where the backend or a setting of it does not allow it.
+    fn watch<'a>(&'a self, prefix: &'a str) -> Answer<'a, Watching>;
 
     /// Whether the backend is there and whole.
     fn check(&self) -> Answer<'_, ()>;
@@ -208,6 +220,12 @@ pub enum Error {
     Cursor {
         /// What was given.
         cursor: String,
+    },
+    /// Nobody can be told of its changes.
+    #[error("the store cannot be watched: {why}")]
+    Unwatchable {
+        /// Why, and what may help.
+        why: Arc<str>,
     },
     /// The store has reached the size that it may have.
     #[error("the store is full: {bytes_max} bytes are allowed")]

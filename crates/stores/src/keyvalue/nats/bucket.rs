@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{self, DiscardPolicy, LastRawMessageErrorKind, Stream};
@@ -60,6 +60,22 @@ pub(super) struct Last {
     pub(super) sequence: u64,
     /// None if the key is absent.
     pub(super) value: Option<Bytes>,
+}
+
+/// A moment in the life of a bucket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    /// When the bucket was made: one of the same name may have taken its place.
+    made: i128,
+    /// The last message.
+    pub(super) sequence: u64,
+}
+
+impl Moment {
+    /// Whether it is a later one of the same bucket, or the same.
+    pub(super) fn is_after(&self, other: &Self) -> bool {
+        self.made == other.made && self.sequence >= other.sequence
+    }
 }
 
 /// What became of a message.
@@ -225,6 +241,29 @@ impl Bucket {
         })
     }
 
+    /// How things stand.
+    pub(super) async fn moment(&self) -> Result<Moment, Cause> {
+        let info = self.stream.get_info().await?;
+        Ok(Moment {
+            made: info.created.unix_timestamp_nanos(),
+            sequence: info.state.last_sequence,
+        })
+    }
+
+    /// Somebody who is handed the messages behind one, as they come.
+    pub(super) async fn messages_after(&self, sequence: u64) -> Result<PullConsumer, Cause> {
+        let wanted = pull::Config {
+            inactive_threshold: Duration::from_secs(60),
+            ..look_from(sequence.saturating_add(1))
+        };
+        Ok(self.stream.create_consumer(wanted).await?)
+    }
+
+    /// The name that a message is about; none where it is nobody's.
+    pub(super) fn name(&self, subject: &str) -> Option<String> {
+        subject.strip_prefix(&self.subjects).and_then(names::read)
+    }
+
     /// Names that begin so, of the messages from a sequence on; and from which on to go on. A key that is set
     /// meanwhile moves to the end, where it is found again.
     pub(super) async fn list(
@@ -248,7 +287,7 @@ impl Bucket {
             if message.headers.as_ref().is_some_and(is_deleted) {
                 continue;
             }
-            let name = message.subject.strip_prefix(&self.subjects).and_then(names::read);
+            let name = self.name(&message.subject);
             found.extend(name.filter(|name| name.starts_with(prefix)));
         }
         drop(messages);

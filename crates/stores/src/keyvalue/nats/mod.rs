@@ -6,6 +6,7 @@
 
 mod bucket;
 mod names;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,8 +19,10 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use self::bucket::{Bucket, Last};
+use self::watch::Source;
+use super::watching::Pending;
 use super::{
-    Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, check_changes, check_key,
+    Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, Watching, check_changes, check_key,
     check_value, count,
 };
 use crate::nats::connections::Connections;
@@ -74,7 +77,7 @@ impl Default for Options {
 /// changes, and less where the server says so. Several changes at once cost much more than one: a server without
 /// replicas makes files for each such write, and such writes wait for each other.
 pub struct Nats {
-    connections: Connections<Bucket>,
+    connections: Arc<Connections<Bucket>>,
     /// The address without name and password, for messages.
     backend: Arc<str>,
     options: Options,
@@ -130,7 +133,7 @@ impl Nats {
         let tls = tls::client(options.authorities.as_deref())?;
         Ok(Self {
             backend: nats::describe(&servers),
-            connections: Connections::new(servers, tls, options.timeout, options.clone()),
+            connections: Arc::new(Connections::new(servers, tls, options.timeout, options.clone())),
             options,
         })
     }
@@ -240,6 +243,22 @@ impl Store for Nats {
                 keys: names.into_iter().filter_map(own).collect(),
                 cursor: next.map(|next| next.to_string()),
             })
+        })
+    }
+
+    fn watch<'a>(&'a self, prefix: &'a str) -> Answer<'a, Watching> {
+        Box::pin(async move {
+            let heard = self.ask(async |bucket| bucket.moment().await).await?;
+            let pending = Pending::new(prefix);
+            let source = Source {
+                connections: Arc::clone(&self.connections),
+                backend: Arc::clone(&self.backend),
+                timeout: self.options.timeout,
+                prefix: self.options.prefix.clone(),
+                pending: Arc::clone(&pending),
+                heard,
+            };
+            Ok(Watching::with_source(pending, source.run()))
         })
     }
 

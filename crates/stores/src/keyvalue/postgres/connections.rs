@@ -5,7 +5,7 @@
 //! has the fewest, and a second one is made only when the first has something to do.
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,8 +13,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustls::ClientConfig;
 use tokio::runtime::{Handle, Id};
+use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, Error};
+use tokio_postgres::{AsyncMessage, Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::statements::{self, Statements, Table};
@@ -133,6 +134,31 @@ impl Connections {
         let (client, connection) = self.config.connect(self.tls.clone()).await?;
         // It ends with the last user of the client, and what goes wrong with it is what their calls report.
         tokio::spawn(connection);
+        self.set_up(&client).await?;
+        let statements = Statements::prepare(&client, &self.table).await?;
+        Ok(Session { client, statements })
+    }
+
+    /// A connection of its own, and what drives it: `heard` is called with everything that the server tells by itself.
+    pub(super) async fn listen(
+        &self,
+        heard: impl Fn(&str) + Send + 'static,
+    ) -> Result<(Client, JoinHandle<()>), Error> {
+        let (client, mut connection) = self.config.connect(self.tls.clone()).await?;
+        // It ends with the client, or with the server.
+        let driver = tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+                if let AsyncMessage::Notification(told) = message {
+                    heard(told.payload());
+                }
+            }
+        });
+        self.set_up(&client).await?;
+        Ok((client, driver))
+    }
+
+    /// What every connection begins with.
+    async fn set_up(&self, client: &Client) -> Result<(), Error> {
         // Nobody waits for an answer any longer than that, so the server need not either.
         let timeout = format!("SET statement_timeout = {}", self.timeout.as_millis().max(1));
         client.batch_execute(&timeout).await?;
@@ -144,8 +170,12 @@ impl Connections {
         {
             client.batch_execute(&statements::create(&self.table)).await?;
         }
-        let statements = Statements::prepare(&client, &self.table).await?;
-        Ok(Session { client, statements })
+        Ok(())
+    }
+
+    /// The table.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
     }
 }
 

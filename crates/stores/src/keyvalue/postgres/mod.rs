@@ -1,13 +1,14 @@
 //! Entries in a table of a PostgreSQL server, which is made where it is missing.
 //!
 //! Every call is one statement, so that it happens at one moment and no lock is ever left behind. `statements` has
-//! the SQL, `connections` what it goes over; a server that is away costs each call no more than the timeout.
+//! the SQL, `connections` what it goes over, `watch` hears what the server tells of the table; a server that is away costs each call no more than the timeout.
 //!
 //! A [`Version`] is a number from a sequence. How durable an acknowledged write is, is the server's to say
 //! (`synchronous_commit`, `fsync`).
 
 mod connections;
 mod statements;
+mod watch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -23,8 +24,10 @@ use tokio_postgres::{Config, Row};
 
 use self::connections::{Connections, Failed, Session};
 use self::statements::Table;
+use self::watch::Source;
+use super::watching::Pending;
 use super::{
-    Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, check_changes, check_key,
+    Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, Watching, check_changes, check_key,
     check_value, count,
 };
 use crate::tls::{self, TlsError};
@@ -54,14 +57,14 @@ impl Default for Options {
 ///
 /// # Authority
 ///
-/// Connects to the servers in the address that it was made with, and to nothing else. Makes one table there. Reads the
-/// file of the authorities when it is made.
+/// Connects to the servers in the address that it was made with, and to nothing else. Makes one table there, and for who
+/// watches triggers and a function. Reads the file of the authorities when it is made.
 ///
 /// # Limits
 ///
-/// Four connections for each runtime that uses it.
+/// Four connections for each runtime that uses it, and one for each who watches.
 pub struct Postgres {
-    connections: Connections,
+    connections: Arc<Connections>,
     /// The address without name and password, for messages.
     backend: Arc<str>,
     options: Options,
@@ -111,7 +114,7 @@ impl Postgres {
         let backend = name(&config).ok_or(Unusable::Address)?;
         let tls = tls::client(options.authorities.as_deref())?;
         Ok(Self {
-            connections: Connections::new(config, table, options.timeout, tls),
+            connections: Arc::new(Connections::new(config, table, options.timeout, tls)),
             backend: backend.into(),
             options,
         })
@@ -128,16 +131,18 @@ impl Postgres {
     }
 
     fn tell(&self, failed: Failed) -> Error {
-        match failed {
-            Failed::Timeout => Error::Timeout {
-                backend: Arc::clone(&self.backend),
-                waited: self.options.timeout,
-            },
-            Failed::Server(error) => Error::Backend {
-                backend: Arc::clone(&self.backend),
-                source: cause(error),
-            },
-        }
+        tell(&self.backend, self.options.timeout, failed)
+    }
+}
+
+fn tell(backend: &Arc<str>, waited: Duration, failed: Failed) -> Error {
+    let backend = Arc::clone(backend);
+    match failed {
+        Failed::Timeout => Error::Timeout { backend, waited },
+        Failed::Server(error) => Error::Backend {
+            backend,
+            source: cause(error),
+        },
     }
 }
 
@@ -324,6 +329,20 @@ impl Store for Postgres {
                 what: "a key is no text".into(),
             })?;
             Ok(Page::in_order(keys, limit))
+        })
+    }
+
+    fn watch<'a>(&'a self, prefix: &'a str) -> Answer<'a, Watching> {
+        Box::pin(async move {
+            let pending = Pending::new(prefix);
+            let source = Source {
+                connections: Arc::clone(&self.connections),
+                backend: Arc::clone(&self.backend),
+                timeout: self.options.timeout,
+                pending: Arc::clone(&pending),
+            };
+            let line = source.open().await?;
+            Ok(Watching::with_source(pending, source.run(line)))
         })
     }
 

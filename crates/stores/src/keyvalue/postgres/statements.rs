@@ -3,7 +3,9 @@
 //! Keys are bytes to the server, so that they sort as they do here and may hold a zero. A row without a value is a
 //! key that is absent: see [`write`].
 
-use tokio_postgres::{Client, Error, Statement};
+use tokio_postgres::{Client, Error, GenericClient, Statement};
+
+use crate::keyvalue::KEY_BYTES_MAX;
 
 /// A table, whose name may go into SQL as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,13 +30,16 @@ impl Table {
     }
 }
 
+/// Held by whoever makes something, until it is made.
+pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(8603726480112443)";
+
 /// Makes the table. Two that make it at once would both fail, so they wait for each other.
 ///
 /// Numbers of versions come from a sequence of the table, and none comes twice: a key that went and came back is not
 /// taken for what it was.
 pub(super) fn create(Table(table): &Table) -> String {
     format!(
-        "SELECT pg_advisory_xact_lock(8603726480112443);
+        "{LOCK};
          CREATE TABLE IF NOT EXISTS {table} (
            key bytea PRIMARY KEY,
            value bytea,
@@ -113,6 +118,75 @@ fn list(Table(table): &Table) -> String {
     )
 }
 
+/// The trigger and its function that tell of rows. Another number where they do something else.
+const TELLER: &str = "weft_tell_1";
+
+/// The server's number for the table, and whether what tells of it is there.
+pub(super) async fn find_teller(
+    client: &impl GenericClient,
+    Table(table): &Table,
+) -> Result<(u32, bool), Error> {
+    let find = format!(
+        "SELECT kept.oid, EXISTS (
+           SELECT FROM pg_trigger WHERE tgrelid = kept.oid AND tgname = '{TELLER}' AND tgenabled <> 'D'
+         ) FROM pg_class AS kept WHERE kept.oid = to_regclass($1::text)"
+    );
+    let found = client.query_opt(find.as_str(), &[table]).await?;
+    // Without a table there is nothing that tells of it.
+    found.map_or(Ok((0, false)), |row| Ok((row.try_get(0)?, row.try_get(1)?)))
+}
+
+/// Makes what tells of rows: each key that is written, in hexadecimal digits, once for each transaction; nothing where
+/// all rows go at once. What it is told to is called by the number of the table.
+///
+/// What a removal leaves behind for [`sweep`] is told of when it is left. Keys that Weft does not take are too long to be
+/// told of, and a program that writes them is not to fail.
+pub(super) fn create_teller(Table(table): &Table) -> String {
+    let schema = schema(table);
+    let tell = |what: &str| format!("PERFORM pg_catalog.pg_notify('weft_' || TG_RELID::text, {what});");
+    let key = |row: &str| {
+        format!(
+            "IF octet_length({row}.key) <= {KEY_BYTES_MAX} THEN {} END IF;",
+            tell(&format!("encode({row}.key, 'hex')"))
+        )
+    };
+    let (all, new, old) = (tell("''"), key("NEW"), key("OLD"));
+    format!(
+        "CREATE OR REPLACE FUNCTION {schema}{TELLER}() RETURNS trigger LANGUAGE plpgsql AS $weft$
+         BEGIN
+           IF TG_OP = 'TRUNCATE' THEN
+             {all}
+           ELSIF TG_OP = 'DELETE' THEN
+             IF OLD.value IS NOT NULL THEN {old} END IF;
+           ELSIF TG_OP = 'INSERT' THEN
+             IF NEW.value IS NOT NULL THEN {new} END IF;
+           ELSE
+             {new}
+             IF OLD.key <> NEW.key THEN {old} END IF;
+           END IF;
+           RETURN NULL;
+         END $weft$;
+         CREATE TRIGGER {TELLER} AFTER INSERT OR UPDATE OR DELETE ON {table}
+           FOR EACH ROW EXECUTE FUNCTION {schema}{TELLER}();
+         CREATE TRIGGER {TELLER}_all AFTER TRUNCATE ON {table}
+           FOR EACH STATEMENT EXECUTE FUNCTION {schema}{TELLER}()"
+    )
+}
+
+/// What stands before names in the schema of a table: nothing where the table's own name says nothing of it.
+fn schema(table: &str) -> &str {
+    // A name is quoted, and its own quotes are double.
+    table
+        .find("\".\"")
+        .and_then(|at| table.get(..at + 2))
+        .unwrap_or_default()
+}
+
+/// Has the server tell of a table.
+pub(super) fn listen(table: u32) -> String {
+    format!("LISTEN weft_{table}")
+}
+
 /// The statements, as one connection knows them.
 pub(super) struct Statements {
     pub(super) get: Statement,
@@ -157,7 +231,15 @@ impl Statements {
 
 #[cfg(test)]
 mod tests {
-    use super::{NAME_BYTES_MAX, Table};
+    use super::{NAME_BYTES_MAX, Table, schema};
+
+    #[test]
+    fn a_schema_is_told_from_a_dot_in_a_name() {
+        let of = |name: &str| Table::new(name).map(|table| schema(table.name()).to_owned());
+        assert_eq!(of("carts").as_deref(), Some(""));
+        assert_eq!(of("my.carts").as_deref(), Some("\"my\"."));
+        assert_eq!(of("m\"y.c\"arts").as_deref(), Some("\"m\"\"y\"."));
+    }
 
     #[test]
     fn a_name_cannot_say_anything_else() {

@@ -163,6 +163,12 @@ impl Cache {
         }
     }
 
+    /// Forgets a key: somebody else has written it.
+    pub(super) fn forget(&self, key: &str) {
+        self.begin(key);
+        self.end(key, None);
+    }
+
     /// Forgets everything: somebody else has written.
     pub(super) fn clear(&self) {
         for shard in &self.shards {
@@ -276,6 +282,19 @@ mod tests {
             assert_eq!(counted, shard.bytes);
             assert!(shard.bytes <= 1000);
         }
+    }
+
+    #[test]
+    fn a_key_that_is_forgotten_is_asked_for_by_everybody_who_comes_after() {
+        let cache = fresh(1 << 20);
+        let old = ticket(&cache, "a");
+        cache.keep(old, "a", value("old"));
+        cache.forget("a");
+        assert_eq!(known(&cache, "a"), None);
+        cache.keep(old, "a", value("old"));
+        assert_eq!(known(&cache, "a"), None);
+        cache.keep(ticket(&cache, "a"), "a", value("new"));
+        assert_eq!(known(&cache, "a"), Some(Some(Bytes::from("new"))));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! One thread writes (`writer`), gathering whatever waits into one transaction; a few read (`readers`); values that
 //! were used last are answered without asking either (`cache`). `rows` puts a checksum on every row and on their
-//! whole, `tail` knows what was acknowledged, `open` compares them.
+//! whole, `tail` knows what was acknowledged, `open` compares them. `watch` tells who asks of what has changed.
 //!
 //! What always holds: an acknowledged write survives the process, and the machine where the store is
 //! [`Durability::Sync`]; damage ends the use of the store with an error that says where it
@@ -14,6 +14,7 @@ mod readers;
 mod rows;
 mod state;
 mod tail;
+mod watch;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -24,11 +25,13 @@ use bytes::Bytes;
 use cache::{Cache, Found};
 use readers::Readers;
 use state::State;
+use watch::Watcher;
 use writer::{Job, Writer};
 
+use super::watching::Pending;
 use super::{
-    Answer, Change, Durability, Entry, Error, LIST_MAX, Page, Store, Swap, Version, check_changes, check_key,
-    check_value, ready,
+    Answer, Change, Durability, Entry, Error, LIST_MAX, Page, Store, Swap, Version, Watching, check_changes,
+    check_key, check_value, ready,
 };
 
 /// How a store is kept.
@@ -166,6 +169,18 @@ impl Sqlite {
         &self.folder
     }
 
+    async fn begin_to_watch(&self, prefix: &str) -> Result<Watching, Error> {
+        self.state.check()?;
+        let pending = Pending::new(prefix);
+        let watcher = Watcher::new(&pending);
+        // First: what is written while it is looked at what there is would be missed.
+        self.state.watchers.add(&watcher);
+        watcher.look_through(&self.readers, &self.state, |_| {}).await?;
+        let jobs = self.writer.jobs(&self.state)?.downgrade();
+        let source = watcher.attend(self.readers.clone(), Arc::clone(&self.state), jobs);
+        Ok(Watching::with_source(pending, source))
+    }
+
     async fn ask_reader(&self, key: &str) -> Result<Option<Entry>, Error> {
         let cache = &self.state.cache;
         if !cache.is_fresh() {
@@ -270,10 +285,15 @@ impl Store for Sqlite {
             let (prefix, after) = (prefix.to_owned(), cursor.map(str::to_owned));
             let limit = limit.clamp(1, LIST_MAX);
             let found = self.readers.ask(&self.state, move |connection, state| {
-                rows::keys(connection, &state.identity, &prefix, after.as_deref(), limit)
+                rows::revisions(connection, &state.identity, &prefix, after.as_deref(), limit)
             });
-            Ok(Page::in_order(found.await?, limit))
+            let keys = found.await?.into_iter().map(|(key, _)| key);
+            Ok(Page::in_order(keys.collect(), limit))
         })
+    }
+
+    fn watch<'a>(&'a self, prefix: &'a str) -> Answer<'a, Watching> {
+        Box::pin(self.begin_to_watch(prefix))
     }
 
     fn check(&self) -> Answer<'_, ()> {

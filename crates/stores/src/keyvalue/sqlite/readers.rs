@@ -18,7 +18,7 @@ const QUEUE_MAX: usize = 256;
 
 type Question = Box<dyn FnOnce(Result<&Connection, Error>) + Send>;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Readers {
     questions: mpsc::Sender<Question>,
 }

@@ -221,14 +221,14 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<(Head, Vec<u8>)> {
     Ok((head, value))
 }
 
-/// Keys from one on that begin with a prefix. Their values are not looked at.
-pub(super) fn keys(
+/// Keys from one on that begin with a prefix, and the write that each came from. Their values are not looked at.
+pub(super) fn revisions(
     connection: &Connection,
     identity: &Sum,
     prefix: &str,
     after: Option<&str>,
     limit: usize,
-) -> Result<Vec<String>, Trouble> {
+) -> Result<Vec<(String, u64)>, Trouble> {
     let after = after.filter(|after| *after >= prefix);
     let sql = match after {
         Some(_) => "SELECT key, revision, value_sum, row_sum FROM entry WHERE key > ?1 ORDER BY key LIMIT ?2",
@@ -252,7 +252,7 @@ pub(super) fn keys(
         }
         let key =
             String::from_utf8(key).map_err(|_| Trouble::Damage("a key is not valid UTF-8".to_owned()))?;
-        keys.push(key);
+        keys.push((key, head.revision));
     }
     Ok(keys)
 }

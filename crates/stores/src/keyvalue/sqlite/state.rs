@@ -1,4 +1,4 @@
-//! What the threads of one store share: where it is, what it remembers, and whether it can still be trusted.
+//! What the threads of one store share: where it is, what it remembers, who watches it, and whether it can still be trusted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,9 @@ use rusqlite::ErrorCode;
 
 use super::cache::Cache;
 use super::rows::{Sum, Trouble};
+use super::watch::Watcher;
 use crate::keyvalue::Error;
+use crate::keyvalue::watching::Watchers;
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -16,6 +18,7 @@ pub(super) struct State {
     pub(super) place: Arc<str>,
     pub(super) identity: Sum,
     pub(super) cache: Cache,
+    pub(super) watchers: Watchers<Watcher>,
     is_broken: AtomicBool,
     broken: Mutex<Option<Error>>,
 }
@@ -26,6 +29,7 @@ impl State {
             place,
             identity,
             cache,
+            watchers: Watchers::default(),
             is_broken: AtomicBool::new(false),
             broken: Mutex::new(None),
         }

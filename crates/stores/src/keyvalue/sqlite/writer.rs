@@ -16,6 +16,7 @@ use super::readers::Ended;
 use super::rows::{self, Head, Meta, Trouble};
 use super::state::{State, failed};
 use super::tail::{self, Tail, TailFile};
+use super::watch::Watcher;
 use crate::keyvalue::{Change, Error, Swap, Version, count};
 
 /// Writes that wait at most; later ones wait outside.
@@ -26,7 +27,7 @@ const BATCH_MAX: usize = 512;
 const BATCH_BYTES_MAX: usize = 16 << 20;
 
 /// Keys, and what they have after a transaction.
-type Written = HashMap<String, Option<(Bytes, u64)>>;
+pub(super) type Written = HashMap<String, Option<(Bytes, u64)>>;
 
 type Done<T> = oneshot::Sender<Result<T, Error>>;
 
@@ -114,9 +115,14 @@ impl Writer {
     pub(super) async fn ask<T>(&self, state: &State, job: impl FnOnce(Done<T>) -> Job) -> Result<T, Error> {
         let gone = || failed(&state.place, Ended);
         let (done, answered) = oneshot::channel();
-        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        let jobs = self.jobs(state)?;
         jobs.send(job(done)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+
+    /// Where jobs are handed in.
+    pub(super) fn jobs(&self, state: &State) -> Result<&mpsc::Sender<Job>, Error> {
+        self.jobs.as_ref().ok_or_else(|| failed(&state.place, Ended))
     }
 
     /// Has the thread look whether another process has written, as soon as it can.
@@ -178,6 +184,7 @@ impl Work {
             .query_row([], |row| row.get(0))?;
         if seen != self.seen {
             self.state.cache.clear();
+            self.state.watchers.each(Watcher::others_have_written);
             self.seen = seen;
         }
         self.state.cache.confirm(asked);
@@ -210,6 +217,7 @@ impl Work {
             Ok(written) => (None, written),
             Err(error) => (Some(error), HashMap::new()),
         };
+        state.watchers.each(|watcher| watcher.written(&written));
         for key in &keys {
             state.cache.end(key, written.remove(key));
         }

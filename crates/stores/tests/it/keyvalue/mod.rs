@@ -12,3 +12,4 @@ mod recovery;
 mod servers;
 mod tls;
 mod together;
+mod watching;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use weft_stores::keyvalue::nats::{self, Nats};
 use weft_stores::keyvalue::postgres::{self, Postgres};
 use weft_stores::keyvalue::redis::{self, Redis};
-use weft_stores::keyvalue::{Change, Error, Store};
+use weft_stores::keyvalue::{Change, Error, Heard, Store};
 use weft_stores::queue::nats as queue;
 use weft_stores::queue::{Message, Queue};
 use weft_testing::authority::Authority;
@@ -54,21 +54,31 @@ async fn works(store: &dyn Store) {
     let many = (0..50).map(|_| store.increment("n", 1));
     futures::future::try_join_all(many).await.unwrap();
     assert_eq!(store.get("n").await.unwrap().unwrap().value, "50");
+    let watching = store.watch("w").await.unwrap();
+    store
+        .write(vec![Change::Set("w".to_owned(), "x".into())])
+        .await
+        .unwrap();
+    assert_eq!(watching.next().await.unwrap(), Heard::Key("w".to_owned()));
 }
 
 /// That a server is not believed, for this reason.
 async fn refuses(store: &dyn Store, why: &str) {
-    let error = store.get("a").await.unwrap_err();
-    let Error::Backend { source, .. } = &error else {
-        panic!("{error:?}")
-    };
-    let mut told = source.to_string();
-    let mut cause = source.source();
-    while let Some(error) = cause {
-        told.push_str(&format!(": {error}"));
-        cause = error.source();
+    for error in [
+        store.get("a").await.unwrap_err(),
+        store.watch("").await.unwrap_err(),
+    ] {
+        let Error::Backend { source, .. } = &error else {
+            panic!("{error:?}")
+        };
+        let mut told = source.to_string();
+        let mut cause = source.source();
+        while let Some(error) = cause {
+            told.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        assert!(told.contains(why), "{told}");
     }
-    assert!(told.contains(why), "{told}");
 }
 
 #[tokio::test]

@@ -6,10 +6,12 @@
 //! Redis numbers nothing, so a [`Version`] is the value itself. How durable an acknowledged write is, is the server's
 //! to say (`appendfsync`).
 
+mod link;
+mod watch;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +19,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, RedisError, Script, ServerErrorKind};
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
+use redis::{AsyncConnectionConfig, Cmd, RedisError, Script, ServerErrorKind};
 use tokio::runtime::{Handle, Id};
-use tokio_rustls::TlsConnector;
 
+use self::link::Link;
+use self::watch::Source;
+use super::watching::Pending;
 use super::{
-    Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, check_changes, check_key, check_value,
+    Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, Watching, check_changes, check_key,
+    check_value,
 };
-use crate::tls::{self, TlsError};
+use crate::tls::TlsError;
 
 /// How a server is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,24 +60,14 @@ impl Default for Options {
 ///
 /// # Limits
 ///
-/// One connection for each runtime that uses it.
+/// One connection for each runtime that uses it, and one for each who watches.
 pub struct Redis {
-    client: Client,
-    tls: Option<Tls>,
+    link: Link,
     /// The address without name and password, for messages.
     backend: Arc<str>,
     options: Options,
     swap: Script,
     connections: Mutex<HashMap<Id, Shared>>,
-}
-
-/// How a server with TLS is spoken to.
-struct Tls {
-    connector: TlsConnector,
-    host: String,
-    port: u16,
-    /// What its certificate has to be for.
-    name: ServerName<'static>,
 }
 
 type Shared = Arc<tokio::sync::Mutex<Option<MultiplexedConnection>>>;
@@ -107,22 +100,10 @@ impl Redis {
     /// # Errors
     /// The address is none, or TLS cannot be had.
     pub fn new(address: &str, options: Options) -> Result<Self, Unusable> {
-        // What stands behind would make light of certificates, and is nothing here.
-        let with_tls = address
-            .strip_prefix("rediss://")
-            .filter(|rest| !rest.contains('#'));
-        let plain = with_tls.map_or_else(|| address.to_owned(), |rest| format!("redis://{rest}"));
-        let client = Client::open(plain).map_err(|error| Unusable::Address(Some(error)))?;
-        let addr = client.get_connection_info().addr();
-        let backend = format!("Redis at {addr}");
-        let tls = match (with_tls, addr) {
-            (Some(_), ConnectionAddr::Tcp(host, port)) => Some(Tls::new(host, *port, &options)?),
-            _ => None,
-        };
+        let link = Link::new(address, &options)?;
         Ok(Self {
-            client,
-            tls,
-            backend: backend.into(),
+            backend: link.describe().into(),
+            link,
             options,
             swap: Script::new(SWAP),
             connections: Mutex::default(),
@@ -146,21 +127,7 @@ impl Redis {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.options.timeout))
             .set_response_timeout(Some(self.options.timeout));
-        let made = match &self.tls {
-            Some(tls) => {
-                let info = self.client.get_connection_info().redis_settings();
-                let stream = tls.connect().await?;
-                let (made, driver) = MultiplexedConnection::new_with_config(info, stream, config).await?;
-                // It ends with the last user of the connection, and what goes wrong with it is what their calls report.
-                tokio::spawn(driver);
-                made
-            }
-            None => {
-                self.client
-                    .get_multiplexed_async_connection_with_config(&config)
-                    .await?
-            }
-        };
+        let made = self.link.connect(config).await?;
         Ok(kept.insert(made).clone())
     }
 
@@ -185,8 +152,7 @@ impl Redis {
         }
         match ended {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) if error.is_timeout() => Err(Failed::Timeout),
-            Ok(Err(error)) => Err(Failed::Redis(error)),
+            Ok(Err(error)) => Err(Failed::of(error)),
             Err(_) => Err(Failed::Timeout),
         }
     }
@@ -199,35 +165,7 @@ impl Redis {
     }
 
     fn tell(&self, failed: Failed) -> Error {
-        match failed {
-            Failed::Timeout => Error::Timeout {
-                backend: Arc::clone(&self.backend),
-                waited: self.options.timeout,
-            },
-            Failed::Redis(error) => Error::Backend {
-                backend: Arc::clone(&self.backend),
-                source: Arc::new(error),
-            },
-        }
-    }
-}
-
-impl Tls {
-    fn new(host: &str, port: u16, options: &Options) -> Result<Self, Unusable> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| Unusable::Address(None))?;
-        let config = tls::client(options.authorities.as_deref())?;
-        Ok(Self {
-            connector: TlsConnector::from(Arc::new(config)),
-            host: host.to_owned(),
-            port,
-            name,
-        })
-    }
-
-    async fn connect(&self) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-        let stream = TcpStream::connect((&*self.host, self.port)).await?;
-        stream.set_nodelay(true)?;
-        self.connector.connect(self.name.clone(), stream).await
+        tell(&self.backend, self.options.timeout, failed)
     }
 }
 
@@ -245,6 +183,29 @@ impl fmt::Debug for Redis {
 enum Failed {
     Timeout,
     Redis(RedisError),
+    /// A connection that is used for longer than a call.
+    Lost(Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl Failed {
+    fn of(error: RedisError) -> Self {
+        match error.is_timeout() {
+            true => Self::Timeout,
+            false => Self::Redis(error),
+        }
+    }
+}
+
+fn tell(backend: &Arc<str>, waited: Duration, failed: Failed) -> Error {
+    let backend = Arc::clone(backend);
+    match failed {
+        Failed::Timeout => Error::Timeout { backend, waited },
+        Failed::Redis(error) => Error::Backend {
+            backend,
+            source: Arc::new(error),
+        },
+        Failed::Lost(source) => Error::Backend { backend, source },
+    }
 }
 
 fn entry(value: Vec<u8>) -> Entry {
@@ -380,6 +341,21 @@ impl Store for Redis {
                 keys: found.into_iter().filter_map(own).collect(),
                 cursor: (next != 0).then(|| next.to_string()),
             })
+        })
+    }
+
+    fn watch<'a>(&'a self, prefix: &'a str) -> Answer<'a, Watching> {
+        Box::pin(async move {
+            let pending = Pending::new(prefix);
+            let source = Source {
+                link: self.link.clone(),
+                backend: Arc::clone(&self.backend),
+                timeout: self.options.timeout,
+                prefix: self.options.prefix.clone(),
+                pending: Arc::clone(&pending),
+            };
+            let line = source.open().await?;
+            Ok(Watching::with_source(pending, source.run(line)))
         })
     }
 

@@ -29,4 +29,4 @@ pub use interruption::{Interruption, UnknownInterruption};
 pub use limits::Limits;
 pub use link::{ImportPattern, LinkRule};
 pub use name::{Name, NameError};
-pub use trigger::{HttpTrigger, MessageTrigger, ScheduleTrigger, Trigger};
+pub use trigger::{HttpTrigger, KeyValueTrigger, MessageTrigger, ScheduleTrigger, Trigger};

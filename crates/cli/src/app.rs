@@ -150,6 +150,16 @@ pub(crate) fn ways_in(app: &App, plan: &Plan) -> Vec<String> {
                 "hands messages of `{}` in queue `{}` to component `{}`, {} at a time",
                 messages.subject, messages.queue.name, messages.component, messages.concurrent_max
             )),
+            Trigger::KeyValue(keyvalue) => lines.push(format!(
+                "tells component `{}` of changed keys in store `{}`{}, {} at a time",
+                keyvalue.component,
+                keyvalue.bucket.store.name,
+                match keyvalue.prefix_in_store().as_str() {
+                    "" => String::new(),
+                    prefix => format!(" that begin with `{prefix}`"),
+                },
+                keyvalue.concurrent_max
+            )),
             Trigger::Schedule(schedule) => lines.push(match &schedule.times {
                 Times::Every(period) => format!(
                     "runs component `{}` every {}",

@@ -1,4 +1,5 @@
-//! What an app does by itself while it is served: it works on messages, and runs what is to be run by the clock.
+//! What an app does by itself while it is served: it works on messages, is told of changed keys, and runs what is to be
+//! run by the clock.
 //!
 //! Each trigger is a task on threads of their own, so that what takes long keeps no request waiting. Guests are entered
 //! by whatever version of the app is there when their turn comes; what they are working on, they finish.
@@ -12,24 +13,28 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use weft_app::trigger::schedule::Times;
-use weft_app::{MessageTrigger, Name, ScheduleTrigger};
+use weft_app::{KeyValueTrigger, MessageTrigger, Name, ScheduleTrigger};
 use weft_runtime::Program;
 use weft_runtime::entry::Outcome;
 use weft_runtime::entry::handler::{self, HandlerProgram};
 use weft_runtime::entry::http::Serving;
 use weft_services::messaging::{self, Taken};
+use weft_stores::keyvalue::{Store, Watching};
 use weft_stores::queue::{Delivery, Queue, Taking};
 
+use crate::changed_keys::Telling;
 use crate::output::Output;
 use crate::report::Report;
 
 /// After which time something is tried again that has nothing to do with a message: a queue that does not work.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(crate) const AGAIN: Duration = Duration::from_secs(1);
 
 /// The components that triggers enter, in the version of the app that is served now.
 #[derive(Debug, Default)]
 pub(crate) struct Entered {
     pub(crate) messages: HashMap<Name, HandlerProgram>,
+    /// Those that are told of changed keys, each with which of the components in it that is.
+    pub(crate) keys: HashMap<Name, (HandlerProgram, usize)>,
     pub(crate) schedules: HashMap<Name, (Program, Serving)>,
 }
 
@@ -42,7 +47,7 @@ impl Current {
         *self.0.lock() = Arc::new(entered);
     }
 
-    fn get(&self) -> Arc<Entered> {
+    pub(crate) fn get(&self) -> Arc<Entered> {
         Arc::clone(&self.0.lock())
     }
 }
@@ -51,6 +56,7 @@ impl Current {
 #[derive(Debug)]
 pub(crate) struct Triggers {
     pub(crate) messages: Vec<(MessageTrigger, Arc<dyn Queue>)>,
+    pub(crate) keys: Vec<(KeyValueTrigger, Arc<dyn Store>)>,
     pub(crate) schedules: Vec<ScheduleTrigger>,
     pub(crate) current: Current,
     pub(crate) output: Output,
@@ -66,7 +72,7 @@ pub(crate) struct Working {
 impl Triggers {
     /// Begins; nothing where there are no triggers.
     pub(crate) fn start(self) -> Result<Option<Working>, Report> {
-        if self.messages.is_empty() && self.schedules.is_empty() {
+        if self.messages.is_empty() && self.keys.is_empty() && self.schedules.is_empty() {
             return Ok(None);
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -87,6 +93,7 @@ impl Triggers {
                 Report::failed(message).caused_by(error)
             })?;
         }
+        let watching = self.watch(&runtime)?;
         let (ending, ended) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for (trigger, queue) in self.messages {
@@ -97,6 +104,15 @@ impl Triggers {
             };
             tasks.spawn_on(attending.attend(queue, ended.clone()), runtime.handle());
         }
+        for ((trigger, store), watching) in self.keys.into_iter().zip(watching) {
+            let telling = Telling {
+                trigger: Arc::new(trigger),
+                store,
+                current: self.current.clone(),
+                output: self.output,
+            };
+            tasks.spawn_on(telling.attend(watching, ended.clone()), runtime.handle());
+        }
         for trigger in self.schedules {
             let task = keep_time(trigger, self.current.clone(), self.output, ended.clone());
             tasks.spawn_on(task, runtime.handle());
@@ -106,6 +122,21 @@ impl Triggers {
             tasks,
             ending,
         }))
+    }
+
+    /// Begins to watch what components are told of, before anything can change: what changed before, nobody tells.
+    fn watch(&self, runtime: &Runtime) -> Result<Vec<Watching>, Report> {
+        let watch = |(trigger, store): &(KeyValueTrigger, Arc<dyn Store>)| {
+            let watching = runtime.block_on(async { store.watch(&trigger.prefix_in_store()).await });
+            watching.map_err(|error| {
+                let message = format!(
+                    "trigger `{}` cannot watch store `{}`",
+                    trigger.name, trigger.bucket.store.name
+                );
+                Report::failed(message).caused_by(error)
+            })
+        };
+        self.keys.iter().map(watch).collect()
     }
 }
 

@@ -8,6 +8,7 @@ mod args;
 mod background;
 mod blob_stores;
 mod cells;
+mod changed_keys;
 mod changes;
 mod commands;
 mod component_log;

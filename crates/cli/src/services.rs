@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use weft_app::Grants;
 use weft_app::queue::MessageQueue;
+use weft_app::store::Store;
 use weft_runtime::Services;
 use weft_runtime::denial::DenialLog;
 use weft_services::blobstore::Blobs;
@@ -12,6 +13,7 @@ use weft_services::keyvalue::KeyValue;
 use weft_services::logging::Logging;
 use weft_services::messaging::Messaging;
 use weft_services::sql::{Database as Opened, Sql};
+use weft_stores::keyvalue;
 use weft_stores::queue::Queue;
 
 use crate::blob_stores::BlobStores;
@@ -61,6 +63,11 @@ impl HostServices {
     /// A queue that messages are taken from. Components that are granted services later may reply to them.
     pub(crate) fn queue(&self, queue: &MessageQueue) -> Result<Arc<dyn Queue>, Report> {
         self.queues.open(queue)
+    }
+
+    /// A store that is watched.
+    pub(crate) fn store(&self, store: &Store) -> Result<Arc<dyn keyvalue::Store>, Report> {
+        self.stores.open(store)
     }
 
     /// What one component has of them.

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use weft_app::trigger::http::{HttpTrigger, RouteTarget};
-use weft_app::{App, Component, Limits, MessageTrigger, ScheduleTrigger, Trigger};
+use weft_app::{App, Component, KeyValueTrigger, Limits, MessageTrigger, ScheduleTrigger, Trigger};
 use weft_compose::{Entry, EntryKind, Fused};
 use weft_inspect::kind::Kind;
 use weft_node::{Answer, Answers, Assembled, Opened};
@@ -56,22 +56,24 @@ pub(crate) struct Goings {
     /// Requests; none, at no address, where the app answers none.
     http: HttpTrigger,
     messages: Vec<MessageTrigger>,
+    keys: Vec<KeyValueTrigger>,
     schedules: Vec<ScheduleTrigger>,
 }
 
 /// What makes an app run, if it is one that goes on.
 pub(crate) fn goings(assembled: &Assembled) -> Option<Goings> {
     let mut http = None;
-    let (mut messages, mut schedules) = (Vec::new(), Vec::new());
+    let (mut messages, mut keys, mut schedules) = (Vec::new(), Vec::new(), Vec::new());
     for trigger in assembled.planned.plan.triggers() {
         match trigger {
             Trigger::Http(trigger) => http = Some((**trigger).clone()),
             Trigger::Messages(trigger) => messages.push((**trigger).clone()),
+            Trigger::KeyValue(trigger) => keys.push((**trigger).clone()),
             Trigger::Schedule(trigger) => schedules.push((**trigger).clone()),
             Trigger::Command { .. } => {}
         }
     }
-    let is_one = http.is_some() || !messages.is_empty() || !schedules.is_empty();
+    let is_one = http.is_some() || !messages.is_empty() || !keys.is_empty() || !schedules.is_empty();
     let nowhere = || HttpTrigger {
         listeners: Vec::new(),
         ..HttpTrigger::default()
@@ -79,6 +81,7 @@ pub(crate) fn goings(assembled: &Assembled) -> Option<Goings> {
     is_one.then(|| Goings {
         http: http.unwrap_or_else(nowhere),
         messages,
+        keys,
         schedules,
     })
 }
@@ -143,8 +146,13 @@ impl AppServer<'_> {
             let queue = kept.services.queue(&trigger.queue)?;
             Ok((trigger.clone(), queue))
         });
+        let keys = goings.keys.iter().map(|trigger| {
+            let store = kept.services.store(&trigger.bucket.store)?;
+            Ok((trigger.clone(), store))
+        });
         Ok(Triggers {
             messages: messages.collect::<Result<_, Report>>()?,
+            keys: keys.collect::<Result<_, Report>>()?,
             schedules: goings.schedules.clone(),
             current: kept.current.clone(),
             output: *self.output,
@@ -174,11 +182,11 @@ impl AppServer<'_> {
                     .hint("start the app anew for that; routes and components change while it runs"),
             );
         }
-        if (&all.messages, &all.schedules) != (&goings.messages, &goings.schedules) {
-            return Err(
-                Report::failed("messages and schedules of a running app cannot be changed")
-                    .hint("start the app anew for that; components change while it runs"),
-            );
+        if (&all.messages, &all.keys, &all.schedules) != (&goings.messages, &goings.keys, &goings.schedules) {
+            return Err(Report::failed(
+                "messages and schedules of a running app cannot be changed, nor buckets that are watched",
+            )
+            .hint("start the app anew for that; components change while it runs"));
         }
         for (entry, fused) in entered(&assembled) {
             let entered = opened.app().components.get(entry.component);
@@ -257,11 +265,20 @@ fn site(
             reuse: component.reuse,
         };
         let failed = || Report::failed(format!("component `{}` cannot be served", component.name));
+        let handler =
+            |serving| HandlerProgram::new(&program, serving).map_err(|error| failed().caused_by(error));
         match entry.kind {
             EntryKind::Messages => {
-                let program = HandlerProgram::new(&program, serving);
-                let program = program.map_err(|error| failed().caused_by(error))?;
-                by_itself.messages.insert(component.name.clone(), program);
+                by_itself
+                    .messages
+                    .insert(component.name.clone(), handler(serving)?);
+            }
+            EntryKind::KeyValue => {
+                let is_it = |member: &usize| *member == entry.component;
+                // One that is no member has no bucket, which whoever tells it is told.
+                let principal = entry.members.iter().position(is_it).unwrap_or(usize::MAX);
+                let told = (handler(serving)?, principal);
+                by_itself.keys.insert(component.name.clone(), told);
             }
             EntryKind::Schedule => {
                 by_itself

@@ -62,6 +62,8 @@ pub enum EntryKind {
     Http(Handler),
     /// It is handed messages.
     Messages,
+    /// It is told of changed keys.
+    KeyValue,
     /// Its `wasi:cli/run` is called by the clock.
     Schedule,
     /// Other cells call it.
@@ -106,6 +108,7 @@ impl fmt::Display for EntryKind {
             Self::Command => "command",
             Self::Http(_) => "http",
             Self::Messages => "message",
+            Self::KeyValue => "keyvalue",
             Self::Schedule => "schedule",
             Self::Cell => "cell",
         })
@@ -165,7 +168,11 @@ pub(crate) fn find(context: &Context<'_>, problems: &mut Vec<Problem>) -> Found 
                 continue;
             }
             Trigger::Messages(messages) => {
-                let door = message_door(context, index, &messages.component);
+                let door = exporting_door(context, index, &messages.component, &MESSAGES);
+                found.enter(door, problems);
+            }
+            Trigger::KeyValue(keyvalue) => {
+                let door = exporting_door(context, index, &keyvalue.component, &KEYVALUE);
                 found.enter(door, problems);
             }
             Trigger::Schedule(schedule) => {
@@ -256,7 +263,35 @@ fn command(context: &Context<'_>, trigger: usize, name: &Name) -> Result<Door, B
     Ok(door)
 }
 
-fn message_door(context: &Context<'_>, trigger: usize, name: &Name) -> Result<Door, Box<Problem>> {
+/// How components are entered that export one of some interfaces.
+struct Exporting {
+    kind: EntryKind,
+    /// Whether an export is one; an error where it is another version of one.
+    is_one: fn(&str) -> Result<bool, ()>,
+    none: fn(Name) -> Reason,
+    version: fn(Name, String) -> Reason,
+}
+
+const MESSAGES: Exporting = Exporting {
+    kind: EntryKind::Messages,
+    is_one: host::takes_messages,
+    none: |component| Reason::TakesNoMessages { component },
+    version: |component, export| Reason::MessageVersion { component, export },
+};
+
+const KEYVALUE: Exporting = Exporting {
+    kind: EntryKind::KeyValue,
+    is_one: host::hears_of_keys,
+    none: |component| Reason::HearsOfNoKeys { component },
+    version: |component, export| Reason::WatcherVersion { component, export },
+};
+
+fn exporting_door(
+    context: &Context<'_>,
+    trigger: usize,
+    name: &Name,
+    how: &Exporting,
+) -> Result<Door, Box<Problem>> {
     let problem = |reason| Box::new(Problem::new(Subject::Trigger(trigger), reason));
     let component = context.index(name).ok_or_else(|| {
         problem(Reason::UnknownTriggered {
@@ -265,22 +300,21 @@ fn message_door(context: &Context<'_>, trigger: usize, name: &Name) -> Result<Do
     })?;
     let mut other = None;
     for export in exports(context, component) {
-        match host::takes_messages(export) {
+        match (how.is_one)(export) {
             Ok(false) => {}
             Err(()) => other = Some(export.to_owned()),
             Ok(true) => {
                 return Ok(Door {
                     component,
-                    kind: EntryKind::Messages,
+                    kind: how.kind,
                     exports: vec![export.to_owned()],
                 });
             }
         }
     }
-    let component = name.clone();
     Err(problem(match other {
-        Some(export) => Reason::MessageVersion { component, export },
-        None => Reason::TakesNoMessages { component },
+        Some(export) => (how.version)(name.clone(), export),
+        None => (how.none)(name.clone()),
     }))
 }
 

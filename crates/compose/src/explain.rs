@@ -115,6 +115,14 @@ pub fn explain(app: &App, plan: &Plan, component: &Name) -> Option<Explanation> 
     })
 }
 
+/// Keys that begin so.
+fn keys(prefix: &str) -> String {
+    match prefix {
+        "" => "keys".to_owned(),
+        prefix => format!("keys that begin with `{prefix}`"),
+    }
+}
+
 /// What calls a component from outside.
 fn entered(plan: &Plan, component: usize) -> Vec<String> {
     let Some(name) = plan.components().get(component).map(|planned| &planned.name) else {
@@ -130,10 +138,16 @@ fn entered(plan: &Plan, component: usize) -> Vec<String> {
                 "messages of `{}` in queue {} (trigger `{}`)",
                 messages.subject, messages.queue.name, messages.name
             )),
+            Trigger::KeyValue(keyvalue) if keyvalue.component == *name => lines.push(format!(
+                "changes of {} in store {} (trigger `{}`)",
+                keys(&keyvalue.prefix_in_store()),
+                keyvalue.bucket.store.name,
+                keyvalue.name
+            )),
             Trigger::Schedule(schedule) if schedule.component == *name => {
                 lines.push(format!("the clock (trigger `{}`)", schedule.name));
             }
-            Trigger::Command { .. } | Trigger::Messages(_) | Trigger::Schedule(_) => {}
+            Trigger::Command { .. } | Trigger::Messages(_) | Trigger::KeyValue(_) | Trigger::Schedule(_) => {}
             Trigger::Http(http) => {
                 let routes = http
                     .routes

@@ -69,6 +69,18 @@ pub(crate) fn handling(export: &str) -> Handling {
     }
 }
 
+/// What the host tells of changed keys.
+const HEARS_OF_KEYS: &[&str] = &[
+    "wasi:keyvalue/watcher@0.2.0-draft",
+    "wasi:keyvalue/watcher@0.2.0-draft2",
+    "wasmcloud:keyvalue/watcher@0.2.0",
+];
+
+/// Whether the host tells an export of this name of changed keys; an error where it would tell another version.
+pub(crate) fn hears_of_keys(export: &str) -> Result<bool, ()> {
+    is_one_of(HEARS_OF_KEYS, export)
+}
+
 /// What the host hands messages to.
 const TAKES_MESSAGES: &[&str] = &[
     "wasi:messaging/incoming-handler@0.2.0-draft",
@@ -78,11 +90,15 @@ const TAKES_MESSAGES: &[&str] = &[
 
 /// Whether the host hands messages to an export of this name; an error where it would to another version.
 pub(crate) fn takes_messages(export: &str) -> Result<bool, ()> {
-    if TAKES_MESSAGES.contains(&export) {
+    is_one_of(TAKES_MESSAGES, export)
+}
+
+fn is_one_of(entered: &[&str], export: &str) -> Result<bool, ()> {
+    if entered.contains(&export) {
         return Ok(true);
     }
     let path = split_version(export).0;
-    let mut known = TAKES_MESSAGES.iter().map(|known| split_version(known).0);
+    let mut known = entered.iter().map(|known| split_version(known).0);
     if known.any(|known| known == path) {
         Err(())
     } else {

@@ -359,6 +359,24 @@ pub enum Reason {
         /// What it exports.
         export: String,
     },
+    /// A trigger tells a component of changed keys that does not listen.
+    #[error(
+        "component `{component}` is told of no changed keys: it exports neither `wasi:keyvalue/watcher` of 0.2.0-draft or 0.2.0-draft2 nor `wasmcloud:keyvalue/watcher@0.2.0`"
+    )]
+    HearsOfNoKeys {
+        /// The component.
+        component: Name,
+    },
+    /// A component is told of changed keys in a version that is not entered.
+    #[error(
+        "component `{component}` exports `{export}`; of changed keys are told `wasi:keyvalue/watcher` of 0.2.0-draft and 0.2.0-draft2 and `wasmcloud:keyvalue/watcher@0.2.0`"
+    )]
+    WatcherVersion {
+        /// The component.
+        component: Name,
+        /// What it exports.
+        export: String,
+    },
     /// A component cannot answer several requests at the same time.
     #[error(
         "component `{component}` exports `{export}`, and an instance of WASI 0.2 answers one request at a time, not {concurrent}"

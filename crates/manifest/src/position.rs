@@ -264,7 +264,9 @@ impl Positions {
         let http = KeyPath::of(["trigger", "http"]);
         let named = match trigger {
             Trigger::Http(trigger) => trigger.routes.get(route).map(|route| route.name.as_str()),
-            Trigger::Command { .. } | Trigger::Messages(_) | Trigger::Schedule(_) => None,
+            Trigger::Command { .. } | Trigger::Messages(_) | Trigger::KeyValue(_) | Trigger::Schedule(_) => {
+                None
+            }
         };
         let declared = named.and_then(|name| self.of(&http.clone().key("route").key(name)));
         declared
@@ -288,6 +290,9 @@ impl Positions {
             Trigger::Http(_) => self.of(&KeyPath::of(["trigger", "http"])),
             Trigger::Messages(messages) => {
                 self.of(&KeyPath::of(["trigger", "message", messages.name.as_str()]))
+            }
+            Trigger::KeyValue(keyvalue) => {
+                self.of(&KeyPath::of(["trigger", "keyvalue", keyvalue.name.as_str()]))
             }
             Trigger::Schedule(schedule) => {
                 self.of(&KeyPath::of(["trigger", "schedule", schedule.name.as_str()]))

@@ -15,7 +15,7 @@ pub(crate) fn missing_files(opened: &Opened) -> Vec<Diagnostic> {
     let triggers = opened.app().triggers.iter();
     let served = triggers.filter_map(|trigger| match trigger {
         Trigger::Http(http) => Some(http),
-        Trigger::Command { .. } | Trigger::Messages(_) | Trigger::Schedule(_) => None,
+        Trigger::Command { .. } | Trigger::Messages(_) | Trigger::KeyValue(_) | Trigger::Schedule(_) => None,
     });
     for http in served {
         for (index, listener) in http.listeners.iter().enumerate() {

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::backoff_after;
 use crate::Name;
 use crate::queue::MessageQueue;
 use crate::subject::Pattern;
@@ -45,13 +46,10 @@ impl MessageTrigger {
     pub const BACKOFF: Duration = Duration::from_secs(1);
     /// How long the component may work on one where nothing else is said.
     pub const TIMEOUT: Duration = Duration::from_secs(30);
-    /// No wait is longer.
-    pub const BACKOFF_MAX: Duration = Duration::from_secs(3600);
 
     /// How long a message waits that has failed so many times.
     #[must_use]
     pub fn backoff_after(&self, failures: u32) -> Duration {
-        let doubled = 2_u32.saturating_pow(failures.saturating_sub(1).min(31));
-        self.backoff.saturating_mul(doubled).min(Self::BACKOFF_MAX)
+        backoff_after(self.backoff, failures)
     }
 }

@@ -1,12 +1,16 @@
 //! What makes an app run.
 
 pub mod http;
+pub mod keyvalue;
 pub mod message;
 pub mod schedule;
+
+use std::time::Duration;
 
 use crate::Name;
 
 pub use http::HttpTrigger;
+pub use keyvalue::KeyValueTrigger;
 pub use message::MessageTrigger;
 pub use schedule::ScheduleTrigger;
 
@@ -24,6 +28,8 @@ pub enum Trigger {
     Http(Box<HttpTrigger>),
     /// Messages come in, and each is handed to the component.
     Messages(Box<MessageTrigger>),
+    /// Keys of a bucket are set and removed, and the component is told of them.
+    KeyValue(Box<KeyValueTrigger>),
     /// Its time has come, and the component's `wasi:cli/run` is called.
     Schedule(Box<ScheduleTrigger>),
 }
@@ -36,7 +42,17 @@ impl Trigger {
             Self::Command { component, .. } => vec![component],
             Self::Http(http) => http.components(),
             Self::Messages(messages) => vec![&messages.component],
+            Self::KeyValue(keyvalue) => vec![&keyvalue.component],
             Self::Schedule(schedule) => vec![&schedule.component],
         }
     }
+}
+
+/// No wait for another attempt is longer.
+const BACKOFF_MAX: Duration = Duration::from_secs(3600);
+
+/// How long something waits that has failed so many times: twice as long after each further time.
+fn backoff_after(first: Duration, failures: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1).min(31));
+    first.saturating_mul(doubled).min(BACKOFF_MAX)
 }

@@ -26,6 +26,7 @@ mod joined;
 mod keyvalue;
 mod keyvalue_spin;
 mod keyvalue_wasmcloud;
+mod keyvalue_watcher;
 mod kinds;
 mod languages;
 mod limits;

@@ -179,7 +179,12 @@ fn role(plan: &Plan, index: usize, is_reached: bool) -> Role {
         entries.any(|entry| entry.component == index && wanted(entry.kind))
     };
     let runs = is(|kind| matches!(kind, EntryKind::Command | EntryKind::Schedule));
-    let answers = is(|kind| matches!(kind, EntryKind::Http(_) | EntryKind::Messages));
+    let answers = is(|kind| {
+        matches!(
+            kind,
+            EntryKind::Http(_) | EntryKind::Messages | EntryKind::KeyValue
+        )
+    });
     match (runs || answers, is_reached) {
         (true, _) => Role::Entered { runs, answers },
         (false, true) => Role::Linked,

@@ -18,6 +18,7 @@ mod source;
 mod stores;
 mod trigger;
 mod values;
+mod watchers;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -70,7 +71,7 @@ pub(crate) fn app(root: &Table, context: &Context<'_>, problems: &mut Problems) 
         .into_iter()
         .map(|(name, table)| lowering.component(name, table))
         .collect();
-    let triggers = lowering.triggers(root);
+    let triggers = lowering.triggers(root, &components);
     App {
         name: lowering.app_name(root),
         components,

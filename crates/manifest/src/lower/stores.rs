@@ -228,8 +228,8 @@ impl Lowering<'_> {
         parsed
     }
 
-    /// A store of this app, as a grant names it.
-    fn known_store(&mut self, written: Text<'_>) -> Option<Store> {
+    /// A store of this app, as a grant or a trigger names it.
+    pub(super) fn known_store(&mut self, written: Text<'_>) -> Option<Store> {
         let undeclared = "[store.NAME]`, with nothing under it for an embedded one";
         known(&self.stores, self.problems, written, "store", undeclared)
     }

@@ -1,13 +1,13 @@
 //! What makes an app run.
 
-use weft_app::Trigger;
+use weft_app::{Component, Trigger};
 
 use super::{Lowering, values};
 use crate::document::Table;
 use crate::problems::Problem;
 
 impl Lowering<'_> {
-    pub(super) fn triggers(&mut self, root: &Table) -> Vec<Trigger> {
+    pub(super) fn triggers(&mut self, root: &Table, components: &[Component]) -> Vec<Trigger> {
         let Some(table) = values::table(root, "trigger") else {
             return Vec::new();
         };
@@ -16,6 +16,7 @@ impl Lowering<'_> {
         let http = http.map(|http| Trigger::Http(Box::new(http)));
         let mut triggers: Vec<Trigger> = command.into_iter().chain(http).collect();
         triggers.extend(self.message_and_schedule_triggers(table));
+        triggers.extend(self.keyvalue_triggers(table, components));
         triggers
     }
 

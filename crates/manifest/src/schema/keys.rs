@@ -6,7 +6,7 @@ pub(crate) use super::cell_keys::CELL;
 use super::cell_keys::{FUNCTION, FUNCTIONS_KEY, IDEMPOTENT_KEY, ON_FAILURE, ON_FAILURE_KEY, RETRY_KEY};
 use super::database_keys::{DATABASE, SQL};
 use super::queue_keys::{CLIENT, MESSAGE, QUEUE, SCHEDULE};
-use super::store_keys::{BLOB_STORE, BUCKET, CONTAINER, STORE};
+use super::store_keys::{BLOB_STORE, BUCKET, CONTAINER, KEYVALUE, STORE};
 pub(crate) use super::trigger_keys::TRIGGER;
 use super::trigger_keys::{COMMAND, HTTP, HTTP_LIMITS, LISTENER, ROUTE};
 use super::{Choice, Form, Key, Kind, Map, Presence, Table};
@@ -39,6 +39,7 @@ pub(crate) const TABLES: &[&Table] = &[
     &TRIGGER,
     &COMMAND,
     &MESSAGE,
+    &KEYVALUE,
     &SCHEDULE,
     &HTTP,
     &LISTENER,

@@ -1,4 +1,4 @@
-//! The keys of stores and blob stores, and of what components are granted of them.
+//! The keys of stores and blob stores, of what components are granted of them, and of what their changes set off.
 
 use super::keys::{NAME, PATH, SIZE, TEXT, TIME};
 use super::{Choice, Form, Key, Kind, Presence, Table};
@@ -55,6 +55,62 @@ pub(crate) const BUCKET: Table = Table {
             presence: Default("no bound"),
             doc: "Calls that it may make in a second, on average; as many at once.",
             example: "rate = 1000",
+        },
+    ],
+};
+
+pub(crate) const KEYVALUE: Table = Table {
+    header: "[trigger.keyvalue.NAME]",
+    doc: "A component that exports `wasi:keyvalue/watcher` or `wasmcloud:keyvalue/watcher` is told of the keys of a store that are set and removed, by whomever ([services](services.md#watching-buckets)).\nIt is handed the bucket that it was granted in that store, and is told of no key outside of it; of several buckets it is the first of its grants with `read` and `list`.",
+    keys: &[
+        Key {
+            name: "component",
+            kind: NAME,
+            presence: Required,
+            doc: "The component that is told.",
+            example: "component = \"main\"",
+        },
+        Key {
+            name: "store",
+            kind: NAME,
+            presence: Required,
+            doc: "The store, a `[store.NAME]` of the manifest in which the component is granted a bucket with `read` and `list`.",
+            example: "store = \"carts\"",
+        },
+        Key {
+            name: "prefix",
+            kind: TEXT,
+            presence: Default("all keys of its bucket"),
+            doc: "How the keys begin that it is told of, as the component knows them.",
+            example: "prefix = \"open/\"",
+        },
+        Key {
+            name: "concurrent",
+            kind: Kind::Whole,
+            presence: Default("`4`"),
+            doc: "Keys that it is told of at a time, each by an instance of its own; of one key always one change after the other.",
+            example: "concurrent = 1",
+        },
+        Key {
+            name: "attempts",
+            kind: Kind::Whole,
+            presence: Default("`5`"),
+            doc: "How often a change is tried.\nA trap and an end of its time are failures.",
+            example: "attempts = 10",
+        },
+        Key {
+            name: "backoff",
+            kind: TIME,
+            presence: Default("`\"1s\"`"),
+            doc: "How long a change waits after its first failure; twice as long after each further one, up to an hour.",
+            example: "backoff = \"200ms\"",
+        },
+        Key {
+            name: "timeout",
+            kind: TIME,
+            presence: Default("`\"30s\"`"),
+            doc: "How long the component may take for one change.",
+            example: "timeout = \"5s\"",
         },
     ],
 };

@@ -2,6 +2,7 @@
 
 use super::keys::{NAME, NAME_PATTERN, PATH, SIZE, SIZE_OR_NONE, TEXT, TIME};
 use super::queue_keys::{MESSAGE, SCHEDULE};
+use super::store_keys::KEYVALUE;
 use super::{Choice, Form, Key, Kind, Map, Presence, Table};
 use crate::bounds::{COMPONENTS_MAX, ROUTES_MAX};
 use Presence::{Default, Required};
@@ -39,6 +40,18 @@ pub(crate) const TRIGGER: Table = Table {
             presence: Default("no message is worked on"),
             doc: "Messages of a queue are handed to a component, under a name by which the queue knows who has worked on what.",
             example: "[trigger.message.ship]\nqueue = \"orders\"\ncomponent = \"main\"",
+        },
+        Key {
+            name: "keyvalue",
+            kind: Kind::Map(&Map {
+                key: "NAME",
+                key_pattern: Some(NAME_PATTERN),
+                value: Kind::Table(&KEYVALUE),
+                entries_max: COMPONENTS_MAX,
+            }),
+            presence: Default("no component is told of changed keys"),
+            doc: "A component is told of the keys of a store that are set and removed.",
+            example: "[trigger.keyvalue.recount]\nstore = \"carts\"\ncomponent = \"main\"",
         },
         Key {
             name: "schedule",

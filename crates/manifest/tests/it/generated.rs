@@ -128,6 +128,18 @@ fn place(section: &str, example: &str) -> String {
             format!("{main}{header}\n{queue}{example}[queue.orders]\n")
         }
         "[trigger]" if example.contains("message") => format!("{main}{example}\n[queue.orders]\n"),
+        "[trigger]" if example.contains("keyvalue") => {
+            format!("{main}{example}\n[component.main.grants]\nkeyvalue = [\"carts\"]\n[store.carts]\n")
+        }
+        "[trigger.keyvalue.NAME]" => {
+            let beside = ["component = \"main\"\n", "store = \"carts\"\n"];
+            let others = beside
+                .into_iter()
+                .filter(|line| line.split(' ').next() != example.split(' ').next());
+            let others: String = others.collect();
+            let granted = "[component.main.grants]\nkeyvalue = [\"carts\"]\n[store.carts]\n";
+            format!("{main}{header}\n{others}{example}{granted}")
+        }
         "[trigger.message.NAME]" | "[trigger.schedule.NAME]" => {
             let mut beside = vec!["component = \"main\"\n"];
             if section.contains("message") {

@@ -1,13 +1,15 @@
 //! Keys with values for guests: `wasi:keyvalue` in the drafts that are in use, `wasmcloud:keyvalue`, and those of Spin.
 //!
 //! [`KeyValue`] is what one component has of them: buckets by the names that it may open, each a `view` of a store that
-//! enforces the grant. `host` is the border to the guest, one file for each package. Stores are in [`weft_stores`].
+//! enforces the grant. `host` is the border to the guest, one file for each package; `watcher` tells a component of a
+//! key that has changed. Stores are in [`weft_stores`].
 //!
 //! What always holds: a component reaches the buckets of its grant and nothing else of any store; what it may not do
 //! is refused with `access-denied` before a store hears of it; and what a backend says about itself stays here.
 
 mod host;
 mod view;
+mod watcher;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use weft_stores::keyvalue::Store;
 
 use crate::calls::Calls;
 use view::View;
+pub use watcher::tell;
 
 /// What one component has of keys with values.
 ///
@@ -48,8 +51,13 @@ impl KeyValue {
         }
     }
 
+    /// A bucket of the grant.
+    fn view(&self, name: &str) -> Option<Arc<View>> {
+        self.buckets.iter().find(|view| view.name() == name).cloned()
+    }
+
     fn open(&self, name: &str) -> Option<Arc<View>> {
-        let found = self.buckets.iter().find(|view| view.name() == name);
+        let found = self.view(name);
         if found.is_none() {
             // A name is at most as long as a message wants to be.
             let name: String = name.chars().take(64).collect();
@@ -59,7 +67,7 @@ impl KeyValue {
                 flag: format!("--keyvalue {name}=FOLDER"),
             });
         }
-        found.cloned()
+        found
     }
 }
 

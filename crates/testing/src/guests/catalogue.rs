@@ -151,6 +151,17 @@ const RUST: &[(&str, &str, Target)] = &[
     ("keyvalue_spin", "keyvalue_spin", Target::Preview2),
     ("keyvalue_spin_p3", "keyvalue_spin_p3", Target::Preview2),
     ("keyvalue_wasmcloud", "keyvalue_wasmcloud", Target::Preview2),
+    ("keyvalue_watcher", "keyvalue_watcher", Target::Preview2),
+    (
+        "keyvalue_watcher_draft",
+        "keyvalue_watcher_draft",
+        Target::Preview2,
+    ),
+    (
+        "keyvalue_watcher_wasmcloud",
+        "keyvalue_watcher_wasmcloud",
+        Target::Preview2,
+    ),
     ("messages", "messages", Target::Preview2),
     ("messages_sender", "messages_sender", Target::Preview2),
     ("messages_wasmcloud", "messages_wasmcloud", Target::Preview2),

@@ -43,13 +43,13 @@ pub(super) const INTERFACES: &[ServiceInterface] = &[
 const CURSORS_MAX: usize = 64;
 
 /// The resource `bucket`.
-struct Bucket {
+pub(super) struct Bucket {
     view: Arc<View>,
     cursors: Cursors,
 }
 
 impl Bucket {
-    fn new(view: Arc<View>) -> Self {
+    pub(super) fn new(view: Arc<View>) -> Self {
         Self {
             view,
             cursors: Cursors::default(),

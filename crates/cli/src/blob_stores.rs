@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use weft_app::blob_store::{BlobBackend, BlobStore, S3 as S3Place};
+use weft_services::Quotas;
 use weft_stores::blob;
 use weft_stores::blob::files::{self, Files};
 use weft_stores::blob::memory::Memory;
@@ -25,6 +26,8 @@ struct Inner {
     /// Below which folder apps have theirs.
     apps: Option<PathBuf>,
     opened: Mutex<HashMap<BlobStore, Arc<dyn blob::Store>>>,
+    /// What components have in them whose grants have a bound.
+    quotas: Quotas<dyn blob::Store>,
 }
 
 impl fmt::Debug for BlobStores {
@@ -40,6 +43,7 @@ impl BlobStores {
             app: app.to_owned(),
             apps: settings.apps.clone(),
             opened: Mutex::default(),
+            quotas: Quotas::default(),
         }))
     }
 
@@ -56,6 +60,11 @@ impl BlobStores {
         };
         opened.insert(store.clone(), Arc::clone(&open));
         Ok(open)
+    }
+
+    /// What components have in them, for those whose grants have a bound.
+    pub(crate) fn quotas(&self) -> &Quotas<dyn blob::Store> {
+        &self.0.quotas
     }
 
     /// Those that were opened, by name.

@@ -95,8 +95,8 @@ impl HostServices {
         }
         let replies = self.queues.opened().into_iter().map(|(_, queue)| queue).collect();
         Ok(Services::new(vec![
-            Arc::new(KeyValue::new(buckets, denials.clone())),
-            Arc::new(Blobs::new(containers, denials.clone())),
+            Arc::new(KeyValue::new(buckets, self.stores.quotas(), denials.clone())),
+            Arc::new(Blobs::new(containers, self.blob_stores.quotas(), denials.clone())),
             Arc::new(Messaging::new(clients, replies, denials.clone())),
             Arc::new(Sql::new(databases, denials.clone())),
             Arc::new(Logging::new(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use weft_app::store::{Durability, Store, StoreBackend};
+use weft_services::Quotas;
 use weft_stores::keyvalue;
 use weft_stores::keyvalue::memory::Memory;
 use weft_stores::keyvalue::nats::{self, Nats};
@@ -26,6 +27,8 @@ struct Inner {
     /// Below which folder apps have theirs.
     apps: Option<PathBuf>,
     opened: Mutex<HashMap<Store, Arc<dyn keyvalue::Store>>>,
+    /// What components have in them whose grants have a bound.
+    quotas: Quotas<dyn keyvalue::Store>,
 }
 
 impl fmt::Debug for Stores {
@@ -41,6 +44,7 @@ impl Stores {
             app: app.to_owned(),
             apps: settings.apps.clone(),
             opened: Mutex::default(),
+            quotas: Quotas::default(),
         }))
     }
 
@@ -105,6 +109,11 @@ impl Stores {
     /// neither.
     fn one_word(&self, store: &Store) -> String {
         format!("{}--{}", self.0.app, store.name)
+    }
+
+    /// What components have in them, for those whose grants have a bound.
+    pub(crate) fn quotas(&self) -> &Quotas<dyn keyvalue::Store> {
+        &self.0.quotas
     }
 
     /// Those that were opened, by name.

@@ -4,6 +4,7 @@ use weft_app::Grants;
 use weft_app::grant::{
     Access, ClockGrant, ConfigValue, DataAccess, GrantKind, LoggingGrant, Origin, RandomGrant, StdioGrant,
 };
+use weft_app::quantity::show_bytes;
 
 /// Everything that is granted of one kind, each as a short text. Values of variables and of configuration are
 /// left out: they may be secrets, and what is made of these texts is shown around.
@@ -55,12 +56,12 @@ fn directory(grant: &weft_app::grant::DirectoryGrant) -> String {
 }
 
 fn bucket(grant: &weft_app::grant::BucketGrant) -> String {
-    let part = part(grant.access, "keys", &grant.prefix);
+    let part = part(grant.access, "keys", &grant.prefix, grant.bytes_max);
     format!("{} in store {} ({part})", grant.name, grant.store.name)
 }
 
 fn container(grant: &weft_app::grant::ContainerGrant) -> String {
-    let part = part(grant.access, "names", &grant.prefix);
+    let part = part(grant.access, "names", &grant.prefix, grant.bytes_max);
     format!("{} in blob store {} ({part})", grant.name, grant.store.name)
 }
 
@@ -94,10 +95,13 @@ fn database(grant: &weft_app::grant::DatabaseGrant) -> String {
 }
 
 /// Which part of a store is granted.
-fn part(access: DataAccess, what: &str, prefix: &str) -> String {
+fn part(access: DataAccess, what: &str, prefix: &str, bytes_max: Option<u64>) -> String {
     let mut text = access.words().collect::<Vec<_>>().join(", ");
     if !prefix.is_empty() {
         text.push_str(&format!(", {what} below {prefix}"));
+    }
+    if let Some(bytes) = bytes_max {
+        text.push_str(&format!(", up to {}", show_bytes(bytes)));
     }
     text
 }

@@ -22,7 +22,7 @@ pub(crate) const ENTRIES_MAX: usize = 1024;
 pub(crate) const VALUE_BYTES_MAX: usize = 16 << 10;
 
 /// Bytes of a file that holds a secret.
-pub(crate) const SECRET_BYTES_MAX: usize = 64 << 10;
+pub const SECRET_BYTES_MAX: usize = 64 << 10;
 
 /// Bytes of one part of a key.
 pub(crate) const KEY_BYTES_MAX: usize = 256;

@@ -26,8 +26,10 @@ mod schema;
 mod suggest;
 mod syntax;
 
+pub use bounds::SECRET_BYTES_MAX;
 pub use diagnostic::{Diagnostic, Note, Severity};
 pub use lock::{Change, Lock, LockedComponent};
+pub use lower::secret_in;
 pub use parse::{Context, Manifest, name_of_folder, parse};
 pub use position::{KeyPath, Position, Positions, Section, Segment};
 pub use schema::{grant_example, grant_keys, json_schema, reference_markdown};

@@ -127,6 +127,18 @@ pub fn open(path: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Result<Op
     }
 }
 
+/// Reads the secret that a file holds, as one that a manifest names is read.
+///
+/// # Errors
+/// The file cannot be read, or is none that holds a secret; why, without any of it.
+///
+/// # Authority
+/// Reads that file.
+pub fn read_secret(path: &Path) -> Result<String, String> {
+    let text = secret(path, weft_manifest::SECRET_BYTES_MAX)?;
+    Ok(weft_manifest::secret_in(&text).to_owned())
+}
+
 /// The text of a file that holds a secret.
 fn secret(path: &Path, bytes_max: usize) -> Result<String, String> {
     let bytes_max_u64 = u64::try_from(bytes_max).unwrap_or(u64::MAX);

@@ -22,7 +22,7 @@ pub mod template;
 pub use answers::{Answer, Answers};
 pub use assemble::{Assembled, Planned, assemble, plan};
 pub use files::write_whole;
-pub use folder::{Failure, Opened, open};
+pub use folder::{Failure, Opened, open, read_secret};
 pub use functions::Functions;
 pub use lock::{Held, Locking, check as check_lock, hold as hold_lock, write as write_lock};
 pub use parts::{Building, Parts};

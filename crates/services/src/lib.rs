@@ -6,6 +6,9 @@ pub mod http_client;
 pub mod keyvalue;
 pub mod logging;
 pub mod messaging;
+mod quota;
 mod rate;
 mod refusal;
 pub mod sql;
+
+pub use quota::Quotas;

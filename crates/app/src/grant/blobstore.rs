@@ -27,6 +27,8 @@ pub struct ContainerGrant {
     pub prefix: String,
     /// Bytes of the largest object that it may write.
     pub object_bytes_max: u64,
+    /// Bytes that all names below the prefix, and their objects, may have together, whoever wrote them.
+    pub bytes_max: Option<u64>,
     /// Calls that it may make in a second, on average.
     pub calls_per_second_max: Option<NonZeroU32>,
 }
@@ -44,6 +46,7 @@ impl ContainerGrant {
             access: DataAccess::ALL,
             prefix: String::new(),
             object_bytes_max: Self::OBJECT_BYTES_MAX,
+            bytes_max: None,
             calls_per_second_max: None,
         }
     }

@@ -27,6 +27,8 @@ pub struct BucketGrant {
     pub prefix: String,
     /// Bytes of the largest value that it may write, where that is less than any store takes.
     pub value_bytes_max: Option<u64>,
+    /// Bytes that all keys below the prefix, and their values, may have together, whoever wrote them.
+    pub bytes_max: Option<u64>,
     /// Calls that it may make in a second, on average.
     pub calls_per_second_max: Option<NonZeroU32>,
 }
@@ -41,6 +43,7 @@ impl BucketGrant {
             access: DataAccess::ALL,
             prefix: String::new(),
             value_bytes_max: None,
+            bytes_max: None,
             calls_per_second_max: None,
         }
     }

@@ -1,5 +1,7 @@
 //! Clients: which queues a component reaches through `wasi:messaging`, under which names, and which subjects of them.
 
+use std::num::NonZeroU32;
+
 use crate::queue::MessageQueue;
 use crate::subject::{Pattern, Subject};
 
@@ -21,6 +23,10 @@ pub struct ClientGrant {
     pub publish: Vec<Pattern>,
     /// Subjects that it may publish to and wait for replies.
     pub request: Vec<Pattern>,
+    /// Bytes of the largest message that it may send, where that is less than any queue takes.
+    pub message_bytes_max: Option<u64>,
+    /// Messages that it may send in a second, on average.
+    pub calls_per_second_max: Option<NonZeroU32>,
 }
 
 impl ClientGrant {
@@ -32,6 +38,8 @@ impl ClientGrant {
             queue,
             publish: vec![Pattern::everything()],
             request: vec![Pattern::everything()],
+            message_bytes_max: None,
+            calls_per_second_max: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a program may use.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use weft_app::Grants;
 use weft_app::grant::{
@@ -66,6 +66,10 @@ pub(crate) struct GrantArguments {
     /// Set a configuration value that the program reads through `wasi:config`.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_config)]
     config: Vec<(String, String)>,
+
+    /// Set a configuration value that is shown nowhere: what a variable of this process or a file holds.
+    #[arg(long = "secret", value_name = "KEY=variable:NAME|file:PATH")]
+    secrets: Vec<String>,
 
     /// Let the program open a bucket of `wasi:keyvalue`, kept in a folder, in `memory`, or on a server:
     /// `redis://HOST`, `postgres://HOST/DATABASE` or `nats://HOST`. `:ro` behind the name keeps it from changing anything.
@@ -182,6 +186,15 @@ impl GrantArguments {
                 .values
                 .push((key.clone(), ConfigValue::Plain(value.clone())));
         }
+        for text in &self.secrets {
+            let (key, value) = secret(text)?;
+            if config.values.iter().any(|(known, _)| known == key) {
+                return Err(Report::usage(format!(
+                    "`{key}` is given twice, by `--secret` or `--config`"
+                )));
+            }
+            config.values.push((key.to_owned(), ConfigValue::Secret(value)));
+        }
         Ok(config)
     }
 
@@ -239,6 +252,35 @@ impl GrantArguments {
             names: self.dns.clone(),
         }
     }
+}
+
+/// A key and its secret. What cannot be understood may be the secret itself, so it is not shown.
+fn secret(text: &str) -> Result<(&str, String), Report> {
+    let (key, place) = text
+        .split_once('=')
+        .filter(|(key, _)| !key.is_empty())
+        .ok_or_else(|| {
+            Report::usage("`--secret` has no key, expected `KEY=variable:NAME` or `KEY=file:PATH`")
+        })?;
+    let value = match place.split_once(':') {
+        Some(("variable", name)) => {
+            let value = settings::variable(name).ok_or_else(|| {
+                Report::usage(format!("there is no variable `{name}` here that holds a secret"))
+            })?;
+            value.into_string().map_err(|_| {
+                Report::usage(format!("the secret in the variable `{name}` is not UTF-8 text"))
+            })?
+        }
+        Some(("file", path)) => weft_node::read_secret(Path::new(path))
+            .map_err(|why| Report::usage(format!("the secret in `{path}` cannot be read: {why}")))?,
+        _ => {
+            let message = format!("`--secret {key}=…` does not say where the secret is");
+            return Err(Report::usage(message).hint(
+                "write `KEY=variable:NAME` or `KEY=file:PATH`: whoever lists processes sees arguments",
+            ));
+        }
+    };
+    Ok((key, value))
 }
 
 fn parse_config(text: &str) -> Result<(String, String), String> {

@@ -13,6 +13,7 @@ mod attacks;
 mod bad_input;
 mod blobstore;
 mod blobstore_wasmcloud;
+mod bounds;
 mod command_line;
 mod examples;
 mod flows;

@@ -163,3 +163,78 @@ fn the_interface_has_its_earlier_name_too() {
     app.file("weft.toml", manifest.replace(&source, "earlier.wat"));
     weft(&["up"], &app).run().with_code(0);
 }
+
+/// What a program that is in no app has for `api-key`.
+fn value(flags: &[&str]) -> Run {
+    let run = crate::weft().arg("run").args(flags);
+    let run = run.args(["--verbose", "--invoke", r#"value("api-key")"#]);
+    run.arg(guest("config-component.wat")).env("API_KEY", SECRET)
+}
+
+#[test]
+fn a_program_that_is_in_no_app_reads_the_secrets_that_its_flags_name() {
+    let scratch = Scratch::new();
+    scratch.file("api-key", "hush-hush\n");
+    let file = format!("api-key=file:{}", scratch.path().join("api-key").display());
+    for secret in ["api-key=variable:API_KEY", file.as_str()] {
+        let outcome = value(&["--secret", secret, "--config", "other=1"])
+            .run()
+            .with_code(0);
+        assert_eq!(outcome.stdout(), "some(\"hush-hush\")\n");
+        assert!(!outcome.stderr().contains(SECRET), "{}", outcome.stderr());
+    }
+    let outcome = value(&[]).run().with_code(0);
+    assert_eq!(outcome.stdout(), "none\n");
+}
+
+#[test]
+fn a_flag_that_names_no_secret_is_a_mistake_and_is_not_repeated() {
+    let scratch = Scratch::new();
+    scratch.file("large", vec![b'a'; 70_000]);
+    scratch.file("bytes", [0xff]);
+    let file = |name: &str| format!("api-key=file:{}", scratch.path().join(name).display());
+    for (secret, told) in [
+        ("api-key=hush-hush".to_owned(), "does not say where the secret is"),
+        (
+            "api-key=env:hush-hush".to_owned(),
+            "does not say where the secret is",
+        ),
+        ("hush-hush".to_owned(), "has no key"),
+        ("=variable:hush-hush".to_owned(), "has no key"),
+        (
+            "api-key=variable:NOT_SET".to_owned(),
+            "there is no variable `NOT_SET`",
+        ),
+        (file("absent"), "absent` cannot be read"),
+        (file("large"), "more than 64 KiB"),
+        (file("bytes"), "not UTF-8"),
+        ("api-key=file:/dev/zero".to_owned(), "not a regular file"),
+    ] {
+        let outcome = value(&["--secret", &secret]).run().with_code(2);
+        let said = outcome.stderr();
+        assert!(said.contains(told) && !said.contains(SECRET), "{secret}: {said}");
+    }
+    let secret = "api-key=variable:API_KEY";
+    for other in [["--secret", secret], ["--config", "api-key=1"]] {
+        let outcome = value(&["--secret", secret, other[0], other[1]])
+            .run()
+            .with_code(2);
+        assert!(outcome.stderr().contains("given twice"), "{}", outcome.stderr());
+    }
+}
+
+#[test]
+fn secrets_of_an_app_stand_in_its_manifest() {
+    let app = app("{ variable = \"API_KEY\" }");
+    let run = crate::weft().args(["run", "--secret", "more=variable:API_KEY"]);
+    let said = run
+        .arg(app.path())
+        .env("API_KEY", SECRET)
+        .run()
+        .with_code(2)
+        .stderr();
+    assert!(
+        said.contains("stands in its manifest") && !said.contains(SECRET),
+        "{said}"
+    );
+}

@@ -170,6 +170,7 @@ impl Lowering<'_> {
             container.prefix = prefix.to_owned();
         }
         self.read(table, "object-size", &mut container.object_bytes_max, parse_bytes);
+        container.bytes_max = self.room(table, "size");
         container.calls_per_second_max = self.rate(table);
         Some(container)
     }

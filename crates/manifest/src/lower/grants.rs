@@ -244,11 +244,7 @@ impl Lowering<'_> {
             (None, Some((path, span))) => {
                 let file = self.context.folder.join(path);
                 match (self.context.secret)(&file, SECRET_BYTES_MAX) {
-                    Ok(text) => {
-                        let line = text.strip_suffix('\n').unwrap_or(&text);
-                        let line = line.strip_suffix('\r').unwrap_or(line);
-                        return Some(ConfigValue::Secret(line.to_owned()));
-                    }
+                    Ok(text) => return Some(ConfigValue::Secret(secret_in(&text).to_owned())),
                     Err(why) => {
                         let message = format!("the secret in {} cannot be read: {why}", quote(path));
                         Problem::error(message).at(span)
@@ -265,6 +261,13 @@ impl Lowering<'_> {
         self.problems.push(problem);
         None
     }
+}
+
+/// The secret that a file of this text holds: all of it but one line end.
+#[must_use]
+pub fn secret_in(text: &str) -> &str {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    line.strip_suffix('\r').unwrap_or(line)
 }
 
 /// The likely cure of a grant that cannot be read.

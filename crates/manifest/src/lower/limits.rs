@@ -207,6 +207,15 @@ fn parse_head(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("{} is not between 8 KiB and 16 MiB", quote(text)))
 }
 
+/// A size that something fits into.
+pub(super) fn parse_room(text: &str) -> Result<u64, String> {
+    match parse_bytes(text) {
+        Ok(0) => Err(format!("{} leaves no room at all", quote(text))),
+        Ok(bytes) => Ok(bytes),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// A time in which something can happen.
 pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let time = parse_any_time(text)?;

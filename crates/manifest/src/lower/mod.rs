@@ -35,6 +35,8 @@ use crate::problems::{Problem, Problems};
 use crate::suggest;
 use crate::{Context, name_of_folder};
 
+pub use grants::secret_in;
+
 /// What lowering needs everywhere.
 struct Lowering<'a> {
     context: &'a Context<'a>,

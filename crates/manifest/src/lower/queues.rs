@@ -101,6 +101,8 @@ impl Lowering<'_> {
         Some(ClientGrant {
             publish: self.patterns(table, "publish"),
             request: self.patterns(table, "request"),
+            message_bytes_max: self.room(table, "message-size"),
+            calls_per_second_max: self.rate(table),
             ..ClientGrant::whole(name, queue)
         })
     }

@@ -210,6 +210,7 @@ impl Lowering<'_> {
         let mut value_bytes_max = 0;
         self.read(table, "value-size", &mut value_bytes_max, parse_bytes);
         bucket.value_bytes_max = table.get("value-size").map(|_| value_bytes_max);
+        bucket.bytes_max = self.room(table, "size");
         bucket.calls_per_second_max = self.rate(table);
         Some(bucket)
     }
@@ -226,6 +227,13 @@ impl Lowering<'_> {
             self.problems.push(Problem::error(message).at(span));
         }
         parsed
+    }
+
+    /// A bound on bytes, where one is given.
+    pub(super) fn room(&mut self, table: &Table, key: &str) -> Option<u64> {
+        let mut bytes = 0;
+        self.read(table, key, &mut bytes, limits::parse_room);
+        table.get(key).map(|_| bytes)
     }
 
     /// A store of this app, as a grant or a trigger names it.

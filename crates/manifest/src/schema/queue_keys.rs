@@ -138,6 +138,20 @@ pub(crate) const CLIENT: Table = Table {
             doc: "Subjects that it may publish to and wait for replies.",
             example: "request = [\"price.>\"]",
         },
+        Key {
+            name: "message-size",
+            kind: SIZE,
+            presence: Default("what every queue takes, `\"1MiB\"`"),
+            doc: "The largest message that it may publish: body, subject and what else is said of it.",
+            example: "message-size = \"64KiB\"",
+        },
+        Key {
+            name: "rate",
+            kind: Kind::Whole,
+            presence: Default("no bound"),
+            doc: "Messages that it may publish in a second, on average; as many at once.",
+            example: "rate = 100",
+        },
     ],
 };
 

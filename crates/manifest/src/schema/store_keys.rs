@@ -50,6 +50,13 @@ pub(crate) const BUCKET: Table = Table {
             example: "value-size = \"64KiB\"",
         },
         Key {
+            name: "size",
+            kind: SIZE,
+            presence: Default("no bound but that of the store"),
+            doc: "Bytes that the keys below its `prefix` and their values may have together, whoever wrote them.\nWhat would be more is refused; what makes them less never is.",
+            example: "size = \"10MiB\"",
+        },
+        Key {
             name: "rate",
             kind: Kind::Whole,
             presence: Default("no bound"),
@@ -283,6 +290,13 @@ pub(crate) const CONTAINER: Table = Table {
             presence: Default("`\"1GiB\"`"),
             doc: "The largest object that it may write.",
             example: "object-size = \"20MiB\"",
+        },
+        Key {
+            name: "size",
+            kind: SIZE,
+            presence: Default("no bound but that of the blob store"),
+            doc: "Bytes that the names below its `prefix` and their objects may have together, whoever wrote them.\nWhat would be more is refused; what makes them less never is.",
+            example: "size = \"500MiB\"",
         },
         Key {
             name: "rate",

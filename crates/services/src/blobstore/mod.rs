@@ -1,13 +1,14 @@
 //! Objects for guests: `wasi:blobstore` as the draft 0.2.0, and `wasmcloud:blobstore` 0.1.0.
 //!
 //! [`Blobs`] is what one component has of them: containers by the names that it may open, each a `view` of a store that
-//! enforces the grant. `outgoing` gathers what a guest writes until it says that it is whole, `incoming` hands out what
+//! enforces the grant; how much it has there is kept to by `bounded`. `outgoing` gathers what a guest writes until it says that it is whole, `incoming` hands out what
 //! is stored piece by piece, `host` is the border to the guest. Stores are in [`weft_stores`].
 //!
 //! What always holds: a component reaches the containers of its grant and nothing else of any store; an object is
 //! there as a whole or not at all; no call waits for a disk on the thread that serves; and what a backend says about
 //! itself stays here.
 
+mod bounded;
 mod host;
 mod incoming;
 mod outgoing;
@@ -22,6 +23,8 @@ use weft_runtime::service::{Service, ServiceInterface};
 use weft_stores::blob::Store;
 
 use crate::calls::Calls;
+use crate::quota::Quotas;
+use bounded::bounded;
 use outgoing::Gathering;
 use view::View;
 
@@ -46,11 +49,20 @@ pub struct Blobs {
 }
 
 impl Blobs {
-    /// A component that may open these containers.
+    /// A component that may open these containers. What it may have in them is counted in `quotas`, together with others.
     #[must_use]
-    pub fn new(containers: Vec<(ContainerGrant, Arc<dyn Store>)>, denials: DenialLog) -> Self {
+    pub fn new(
+        containers: Vec<(ContainerGrant, Arc<dyn Store>)>,
+        quotas: &Quotas<dyn Store>,
+        denials: DenialLog,
+    ) -> Self {
         let calls = Calls::new();
-        let view = |(grant, store)| Arc::new(View::new(grant, store, Arc::clone(&calls), denials.clone()));
+        let view = |(grant, store)| {
+            let kept = Arc::clone(&store);
+            let store = bounded(&grant, store, quotas);
+            let calls = Arc::clone(&calls);
+            Arc::new(View::new(grant, (store, kept), calls, denials.clone()))
+        };
         let containers: Vec<_> = containers.into_iter().map(view).collect();
         let object_bytes_max = containers.iter().map(|view| view.object_bytes_max()).max();
         let object_bytes_max = object_bytes_max.unwrap_or(0);

@@ -19,6 +19,8 @@ const PAGE: usize = 64;
 pub(super) struct View {
     grant: ContainerGrant,
     store: Arc<dyn Store>,
+    /// The same without the bound of the grant: by it a store is told from others.
+    kept: Arc<dyn Store>,
     rate: Option<Rate>,
     calls: Arc<Calls>,
     denials: DenialLog,
@@ -39,7 +41,7 @@ enum Does {
 impl View {
     pub(super) fn new(
         grant: ContainerGrant,
-        store: Arc<dyn Store>,
+        (store, kept): (Arc<dyn Store>, Arc<dyn Store>),
         calls: Arc<Calls>,
         denials: DenialLog,
     ) -> Self {
@@ -47,6 +49,7 @@ impl View {
             rate: grant.calls_per_second_max.map(Rate::new),
             grant,
             store,
+            kept,
             calls,
             denials,
         }
@@ -138,7 +141,7 @@ impl View {
         if self.is_of_one_store(to) {
             let info = self.told(self.store.info(&own).await)?;
             to.bounded(info.ok_or_else(|| no_object(name))?.bytes)?;
-            let is_copied = self.told(self.store.copy(&own, &others).await)?;
+            let is_copied = to.told(to.store.copy(&own, &others).await)?;
             return if is_copied { Ok(()) } else { Err(no_object(name)) };
         }
         let object = self.told(self.store.open_to_read(&own, 0..u64::MAX).await)?;
@@ -172,7 +175,7 @@ impl View {
     }
 
     fn is_of_one_store(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.store, &other.store)
+        Arc::ptr_eq(&self.kept, &other.kept)
     }
 
     fn allow(&self, does: Does) -> Result<(), Refusal> {
@@ -233,6 +236,10 @@ impl View {
         use blob::Error;
         let (cause, told) = match error {
             Error::NameLength { .. } | Error::Name { .. } => (Cause::Invalid, error.to_string()),
+            Error::Full { bytes_max } if self.grant.bytes_max == Some(*bytes_max) => {
+                let why = format!("the container is full: {bytes_max} bytes are allowed");
+                (Cause::Quota, why)
+            }
             Error::Full { .. } => (Cause::Quota, error.to_string()),
             Error::Replaced => (Cause::Other, error.to_string()),
             Error::NoContainer => {
@@ -250,12 +257,17 @@ impl View {
             Error::Cursor { .. } => (Cause::Invalid, "the listing cannot go on".to_owned()),
             Error::Spool { .. } => (Cause::Quota, "there is no room for what is written".to_owned()),
             Error::Damaged { .. } => (Cause::Other, "the store is damaged".to_owned()),
+            Error::Newer { .. } => (Cause::Other, "the store cannot be used".to_owned()),
             Error::Timeout { .. } => (Cause::Timeout, "the store does not answer in time".to_owned()),
             Error::Backend { .. } => (Cause::Unavailable, "the store cannot be reached".to_owned()),
         };
         if matches!(
             error,
-            Error::Damaged { .. } | Error::Timeout { .. } | Error::Backend { .. } | Error::Spool { .. }
+            Error::Damaged { .. }
+                | Error::Newer { .. }
+                | Error::Timeout { .. }
+                | Error::Backend { .. }
+                | Error::Spool { .. }
         ) {
             let cause = std::error::Error::source(error).map(ToString::to_string);
             tracing::warn!(store = %self.grant.store.name, %error, cause, "a blob store failed");
@@ -270,7 +282,7 @@ pub(super) fn no_object(name: &str) -> Refusal {
 }
 
 /// All of an object, on its way into another store.
-async fn gather(object: &dyn Object) -> Result<Spool, blob::Error> {
+pub(super) async fn gather(object: &dyn Object) -> Result<Spool, blob::Error> {
     let mut spool = Spool::new();
     let failed = |error: std::io::Error| blob::Error::Spool {
         source: Arc::new(error),

@@ -1,12 +1,13 @@
 //! Keys with values for guests: `wasi:keyvalue` in the drafts that are in use, `wasmcloud:keyvalue`, and those of Spin.
 //!
 //! [`KeyValue`] is what one component has of them: buckets by the names that it may open, each a `view` of a store that
-//! enforces the grant. `host` is the border to the guest, one file for each package; `watcher` tells a component of a
-//! key that has changed. Stores are in [`weft_stores`].
+//! enforces the grant. How much it has there is kept to by `bounded`; `host` is the border to the guest, one file for
+//! each package; `watcher` tells a component of a key that has changed. Stores are in [`weft_stores`].
 //!
 //! What always holds: a component reaches the buckets of its grant and nothing else of any store; what it may not do
 //! is refused with `access-denied` before a store hears of it; and what a backend says about itself stays here.
 
+mod bounded;
 mod host;
 mod view;
 mod watcher;
@@ -20,6 +21,8 @@ use weft_runtime::service::{Service, ServiceInterface};
 use weft_stores::keyvalue::Store;
 
 use crate::calls::Calls;
+use crate::quota::Quotas;
+use bounded::bounded;
 use view::View;
 pub use watcher::tell;
 
@@ -40,11 +43,18 @@ pub struct KeyValue {
 }
 
 impl KeyValue {
-    /// A component that may open these buckets.
+    /// A component that may open these buckets. What it may have in them is counted in `quotas`, together with others.
     #[must_use]
-    pub fn new(buckets: Vec<(BucketGrant, Arc<dyn Store>)>, denials: DenialLog) -> Self {
+    pub fn new(
+        buckets: Vec<(BucketGrant, Arc<dyn Store>)>,
+        quotas: &Quotas<dyn Store>,
+        denials: DenialLog,
+    ) -> Self {
         let calls = Calls::new();
-        let view = |(grant, store)| Arc::new(View::new(grant, store, Arc::clone(&calls), denials.clone()));
+        let view = |(grant, store)| {
+            let store = bounded(&grant, store, quotas);
+            Arc::new(View::new(grant, store, Arc::clone(&calls), denials.clone()))
+        };
         Self {
             buckets: buckets.into_iter().map(view).collect(),
             denials,

@@ -246,6 +246,10 @@ impl View {
         use keyvalue::Error;
         let (cause, told) = match error {
             Error::KeyLength { .. } => (Cause::Invalid, error.to_string()),
+            Error::Full { bytes_max } if self.grant.bytes_max == Some(*bytes_max) => {
+                let why = format!("the bucket is full: {bytes_max} bytes are allowed");
+                (Cause::Quota, why)
+            }
             Error::ValueLength { .. }
             | Error::TooMany { .. }
             | Error::TooLarge { .. }
@@ -260,12 +264,13 @@ impl View {
             Error::Damaged { .. } => (Cause::Other, "the store is damaged".to_owned()),
             // No guest watches one by itself.
             Error::Unwatchable { .. } => (Cause::Other, "the store cannot be watched".to_owned()),
+            Error::Newer { .. } => (Cause::Other, "the store cannot be used".to_owned()),
             Error::Timeout { .. } => (Cause::Timeout, "the store does not answer in time".to_owned()),
             Error::Backend { .. } => (Cause::Unavailable, "the store cannot be reached".to_owned()),
         };
         if matches!(
             error,
-            Error::Damaged { .. } | Error::Timeout { .. } | Error::Backend { .. }
+            Error::Damaged { .. } | Error::Newer { .. } | Error::Timeout { .. } | Error::Backend { .. }
         ) {
             let cause = std::error::Error::source(error).map(ToString::to_string);
             tracing::warn!(store = %self.grant.store.name, %error, cause, "a store failed");

@@ -22,6 +22,7 @@ use weft_runtime::denial::{Denial, DenialLog};
 use weft_runtime::service::{Service, ServiceInterface};
 use weft_stores::queue::{self, Queue};
 
+use crate::rate::Rate;
 use held::{Held, Room};
 pub use incoming::{Taken, hand};
 
@@ -50,6 +51,7 @@ pub struct Messaging {
 pub(crate) struct Client {
     grant: ClientGrant,
     queue: Arc<dyn Queue>,
+    rate: Option<Rate>,
     denials: DenialLog,
 }
 
@@ -80,8 +82,9 @@ impl Messaging {
         replies: Vec<Arc<dyn Queue>>,
         denials: DenialLog,
     ) -> Self {
-        let client = |(grant, queue)| {
+        let client = |(grant, queue): (ClientGrant, _)| {
             Arc::new(Client {
+                rate: grant.calls_per_second_max.map(Rate::new),
                 grant,
                 queue,
                 denials: denials.clone(),
@@ -174,6 +177,7 @@ impl Client {
         if !self.grant.may_publish(&message.subject) {
             return Err(self.deny("publish to", &message.subject));
         }
+        self.bound(&message)?;
         self.queue.publish(message).await.map_err(|error| failed(&error))
     }
 
@@ -186,9 +190,26 @@ impl Client {
         if !self.grant.may_request(&message.subject) {
             return Err(self.deny("wait for replies of", &message.subject));
         }
+        self.bound(&message)?;
         let wait = wait.unwrap_or(WAIT_MAX).min(WAIT_MAX);
         let replies = self.queue.request(message, replies, wait).await;
         replies.map_err(|error| failed(&error))
+    }
+
+    /// Refuses what is too large, or too much in a second.
+    fn bound(&self, message: &queue::Message) -> Result<(), Refusal> {
+        let bytes = message.bytes();
+        if let Some(max) = self.grant.message_bytes_max.filter(|max| bytes as u64 > *max) {
+            let why = format!("a message of {bytes} bytes, where {max} are allowed");
+            return Err(Refusal::TooLarge(why));
+        }
+        match &self.rate {
+            Some(rate) if !rate.take() => {
+                let why = "more messages in a second than this component may publish";
+                Err(Refusal::Full(why.to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn deny(&self, what: &str, subject: &Subject) -> Refusal {
@@ -290,5 +311,70 @@ impl fmt::Debug for Messaging {
         out.debug_struct("Messaging")
             .field("clients", &grants)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use weft_app::queue::{MessageQueue, QueueBackend};
+    use weft_stores::queue::kept::Kept;
+
+    use super::*;
+
+    fn client(message_bytes_max: Option<u64>, calls_per_second_max: Option<u32>) -> Messaging {
+        let queue = MessageQueue {
+            name: "orders".parse().unwrap(),
+            backend: QueueBackend::Memory { bytes_max: 1 },
+        };
+        let grant = ClientGrant {
+            message_bytes_max,
+            calls_per_second_max: calls_per_second_max.and_then(NonZeroU32::new),
+            ..ClientGrant::whole("orders", queue)
+        };
+        let queue: Arc<dyn Queue> = Arc::new(Kept::in_memory(1 << 20));
+        Messaging::new(vec![(grant, queue)], Vec::new(), DenialLog::default())
+    }
+
+    fn message(subject: &str, bytes: usize) -> queue::Message {
+        queue::Message::new(subject.parse().unwrap(), vec![7; bytes])
+    }
+
+    #[tokio::test]
+    async fn messages_are_bounded_in_size_whoever_they_are_for() {
+        let messaging = client(Some(10), None);
+        let orders = messaging.connect("orders").unwrap();
+        assert!(orders.publish(message("a.b", 7)).await.is_ok());
+        let mut told = message("a.b", 5);
+        told.metadata.push(("key".to_owned(), "value".to_owned()));
+        for refused in [
+            orders.publish(message("a.b", 8)).await,
+            orders.publish(told).await,
+            orders.request(message("a.b", 8), 1, None).await.map(drop),
+            messaging.publishing(message("a.b", 8)).await,
+        ] {
+            assert!(matches!(refused, Err(Refusal::TooLarge(_))), "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_are_bounded_in_number_and_what_is_refused_before_does_not_count() {
+        let messaging = client(Some(10), Some(3));
+        let orders = messaging.connect("orders").unwrap();
+        for _ in 0..10 {
+            assert!(orders.publish(message("a", 100)).await.is_err());
+        }
+        let (mut made, begun) = (0, std::time::Instant::now());
+        for _ in 0..50 {
+            match orders.request(message("a", 1), 1, None).await {
+                Err(Refusal::Full(_)) => {}
+                // Nobody takes it.
+                Err(Refusal::Other(_)) => made += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        let allowed = 3 + 3 * (begun.elapsed().as_secs() + 1);
+        assert!((3..=allowed).contains(&made), "{made} of 50");
     }
 }

@@ -114,13 +114,30 @@ impl Objects {
         }
     }
 
-    fn names(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
+    /// The objects whose names begin with a prefix, from the one after another on.
+    fn below<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = (&'a String, &'a Kept)> {
         let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
-        let names = self.by_name.range::<str, _>((from, Bound::Unbounded));
-        let names = names
-            .map(|(name, _)| name)
-            .take_while(|name| name.starts_with(prefix));
+        let objects = self.by_name.range::<str, _>((from, Bound::Unbounded));
+        objects.take_while(move |(name, _)| name.starts_with(prefix))
+    }
+
+    fn names(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
+        let names = self.below(prefix, after).map(|(name, _)| name);
         names.take(limit).cloned().collect()
+    }
+
+    /// The bytes of some of them, and the last of these names; none where no more come.
+    fn piece(&self, prefix: &str, after: Option<&str>) -> (u64, Option<String>) {
+        let (mut bytes, mut last) = (0, None);
+        for (name, kept) in self.below(prefix, after).take(LIST_MAX) {
+            bytes += size(name, kept.info.bytes);
+            last = Some(name);
+        }
+        (bytes, last.cloned())
     }
 }
 
@@ -208,6 +225,22 @@ impl Store for Memory {
         ready(valid.and_then(|()| {
             self.with(|objects| Ok(Page::in_order(objects.names(prefix, cursor, limit), limit)))
         }))
+    }
+
+    fn usage<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let (mut bytes, mut last) = (0, None);
+            loop {
+                // Piece by piece, so that nobody waits for all of it.
+                let piece = self.with(|objects| Ok(objects.piece(prefix, last.as_deref())))?;
+                bytes += piece.0;
+                last = piece.1;
+                if last.is_none() {
+                    return Ok(bytes);
+                }
+                tokio::task::yield_now().await;
+            }
+        })
     }
 
     fn check(&self) -> Answer<'_, ()> {

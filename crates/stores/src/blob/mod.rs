@@ -89,6 +89,15 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The cursor is none of this store.
     fn list<'a>(&'a self, prefix: &'a str, cursor: Option<&'a str>, limit: usize) -> Answer<'a, Page>;
 
+    /// The bytes that all names that begin with a prefix have together with their objects.
+    ///
+    /// What is there all the while is counted once; what comes, goes or changes meanwhile may be counted or not.
+    ///
+    /// # Limits
+    /// It takes the longer, the more objects there are. A server is asked piece by piece, and each piece may take the
+    /// backend's timeout.
+    fn usage<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64>;
+
     /// Whether the backend is there and whole.
     fn check(&self) -> Answer<'_, ()>;
 }
@@ -194,6 +203,18 @@ pub enum Error {
         place: Arc<str>,
         /// What is wrong.
         what: Arc<str>,
+    },
+    /// What is kept was made by a later version of Weft, in a way that this one does not know. Nothing is wrong with it.
+    #[error(
+        "the store in `{place}` has format {found}, and this version of Weft knows formats up to {known}"
+    )]
+    Newer {
+        /// Where it is.
+        place: Arc<str>,
+        /// Its format.
+        found: i64,
+        /// The latest format that is known here.
+        known: i64,
     },
     /// The backend does not answer.
     #[error("no answer from {backend} within {} ms", waited.as_millis())]

@@ -69,6 +69,20 @@ impl Memory {
         Ok(sum)
     }
 
+    /// Counts piece by piece, so that nobody waits for all of it.
+    async fn count_below(&self, prefix: &str) -> u64 {
+        let (mut bytes, mut last) = (0, None);
+        loop {
+            let piece = self.entries.lock().piece(prefix, last.as_deref());
+            bytes += piece.0;
+            last = piece.1;
+            if last.is_none() {
+                return bytes;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn make(&self, entries: &mut Entries, changes: Vec<Change>) -> Result<(), Error> {
         let bytes = entries.after(&changes).filter(|bytes| *bytes <= self.bytes_max);
         entries.bytes = bytes.ok_or(Error::Full {
@@ -108,6 +122,19 @@ impl Entries {
             Change::Set(..) => true,
             Change::Delete(key) => self.by_key.contains_key(key),
         }
+    }
+
+    /// The bytes of some entries that begin with a prefix, and the last of them; none where no more come.
+    fn piece(&self, prefix: &str, after: Option<&str>) -> (u64, Option<String>) {
+        let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
+        let entries = self.by_key.range::<str, _>((from, Bound::Unbounded));
+        let below = entries.take_while(|(key, _)| key.starts_with(prefix));
+        let (mut bytes, mut last) = (0, None);
+        for (key, (value, _)) in below.take(LIST_MAX) {
+            bytes += (key.len() + value.len()) as u64;
+            last = Some(key);
+        }
+        (bytes, last.cloned())
     }
 
     /// The bytes that there would be after some changes.
@@ -185,6 +212,22 @@ impl Store for Memory {
         let pending = Pending::new(prefix);
         self.watchers.add(&pending);
         ready(Ok(Watching::new(pending)))
+    }
+
+    fn lengths<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<Option<u64>>> {
+        if let Err(error) = keys.iter().try_for_each(|key| check_key(key)) {
+            return ready(Err(error));
+        }
+        let entries = self.entries.lock();
+        let length = |key| entries.by_key.get(key).map(|(value, _)| value.len() as u64);
+        ready(Ok(keys.iter().map(length).collect()))
+    }
+
+    fn usage<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
+        if prefix.is_empty() {
+            return ready(Ok(self.entries.lock().bytes));
+        }
+        Box::pin(async move { Ok(self.count_below(prefix).await) })
     }
 
     fn check(&self) -> Answer<'_, ()> {

@@ -10,6 +10,7 @@ pub mod nats;
 pub mod postgres;
 pub mod redis;
 pub mod sqlite;
+mod tally;
 mod watching;
 
 use std::fmt;
@@ -85,6 +86,18 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Error::Unwatchable`], where the backend or a setting of it does not allow it.
     fn watch<'a>(&'a self, prefix: &'a str) -> Answer<'a, Watching>;
+
+    /// The bytes of the values of several keys, in their order. Backends that can, tell them without reading the values.
+    fn lengths<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<Option<u64>>>;
+
+    /// The bytes that all keys that begin with a prefix have together with their values.
+    ///
+    /// What is there all the while is counted once; what comes, goes or changes meanwhile may be counted or not.
+    ///
+    /// # Limits
+    /// It takes the longer, the more entries there are. A server is asked piece by piece, and each piece may take the
+    /// backend's timeout.
+    fn usage<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64>;
 
     /// Whether the backend is there and whole.
     fn check(&self) -> Answer<'_, ()>;
@@ -241,6 +254,18 @@ pub enum Error {
         /// What is wrong.
         what: Arc<str>,
     },
+    /// What is kept was made by a later version of Weft, in a way that this one does not know. Nothing is wrong with it.
+    #[error(
+        "the store in `{place}` has format {found}, and this version of Weft knows formats up to {known}"
+    )]
+    Newer {
+        /// Where it is.
+        place: Arc<str>,
+        /// Its format.
+        found: i64,
+        /// The latest format that is known here.
+        known: i64,
+    },
     /// The backend does not answer.
     #[error("no answer from {backend} within {} ms", waited.as_millis())]
     Timeout {
@@ -288,6 +313,17 @@ pub(crate) fn check_changes(changes: &[Change]) -> Result<(), Error> {
             Change::Delete(_) => Ok(()),
         }
     })
+}
+
+/// What comes after every key that begins so, in the order of bytes.
+pub(crate) fn behind(prefix: &str) -> Vec<u8> {
+    let mut end = prefix.as_bytes().to_vec();
+    match end.last_mut() {
+        // No byte of a text is the largest one.
+        Some(last) => *last += 1,
+        None => end.push(u8::MAX),
+    }
+    end
 }
 
 /// Reads a number as [`Store::increment`] writes it.

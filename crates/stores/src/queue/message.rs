@@ -167,7 +167,10 @@ mod tests {
         };
         kept.message.metadata = vec![("\0".repeat(100), "\u{1}\"".to_owned()); 50];
         for kept in [kept, least] {
-            assert!(kept.write().len() <= Kept::bytes_at_most(&kept.message), "{kept:?}");
+            assert!(
+                kept.write().len() <= Kept::bytes_at_most(&kept.message),
+                "{kept:?}"
+            );
         }
         for wrong in [
             &b""[..],

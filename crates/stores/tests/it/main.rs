@@ -12,6 +12,7 @@
 
 mod blob;
 mod faults;
+mod formats;
 mod keyvalue;
 mod queue;
 mod sql;

@@ -30,6 +30,11 @@ const OBJECTS: &str = "o/";
 /// `o/`, the life of the container in hexadecimal, and `/`.
 const BEFORE_NAME: usize = 19;
 
+/// What stands before the content of an object that is small: what it is, and when it was written.
+const BEFORE_CONTENT: usize = 9;
+/// Bytes of the entry of an object that is in a file.
+const FILE_ENTRY_BYTES: u64 = 33;
+
 const SMALL: u8 = 1;
 const FILE: u8 = 2;
 const LIVING: u8 = 3;
@@ -136,8 +141,8 @@ impl Kept {
     }
 
     fn from_value(value: &Bytes) -> Option<Self> {
-        let (kind, created) = (value.first()?, time(value.get(1..9)?)?);
-        let rest = value.slice(9..);
+        let (kind, created) = (value.first()?, time(value.get(1..BEFORE_CONTENT)?)?);
+        let rest = value.slice(BEFORE_CONTENT..);
         let (bytes, content) = match *kind {
             SMALL => (rest.len() as u64, Content::Small(rest)),
             FILE => {
@@ -368,6 +373,20 @@ impl Index {
         Ok(keys.into_iter().filter_map(name).collect())
     }
 
+    /// Bytes of the names in the container that begin so, and of their contents.
+    pub(super) async fn usage(&self, prefix: &str) -> Result<u64, Error> {
+        loop {
+            let life = self.life();
+            let summed = self.store.sum(life.key(prefix), FILE_ENTRY_BYTES, weight).await;
+            let bytes = summed.map_err(|error| self.place.of_index(error))?;
+            // As for names.
+            let (alive, _) = self.marker().await?.alive.ok_or(Error::NoContainer)?;
+            if alive == life {
+                return Ok(bytes);
+            }
+        }
+    }
+
     /// The first life of the container after another one that has entries.
     pub(super) async fn next_life(&self, after: Option<Life>) -> Result<Option<Life>, Error> {
         // Behind the last name that a life can have: `0` comes after `/`.
@@ -414,6 +433,16 @@ impl Index {
         let checked = self.store.check().await;
         checked.map_err(|error| self.place.of_index(error))
     }
+}
+
+/// Bytes of a name and its content, by the length of its entry; only where it may be one of a file, the entry is read.
+fn weight(key: &[u8], length: u64, value: Option<&[u8]>) -> Option<u64> {
+    let name = key.len().checked_sub(BEFORE_NAME)? as u64;
+    let content = match value {
+        Some(value) => Kept::from_value(&Bytes::copy_from_slice(value))?.info.bytes,
+        None => length.checked_sub(BEFORE_CONTENT as u64)?,
+    };
+    Some(name.saturating_add(content))
 }
 
 impl Scan {

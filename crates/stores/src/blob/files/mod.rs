@@ -348,6 +348,10 @@ impl Store for Files {
         })
     }
 
+    fn usage<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
+        Box::pin(self.inner.index.usage(prefix))
+    }
+
     fn check(&self) -> Answer<'_, ()> {
         Box::pin(async move {
             self.inner.index.check().await?;

@@ -39,6 +39,7 @@ impl Place {
     pub(super) fn of_index(&self, error: keyvalue::Error) -> Error {
         match error {
             keyvalue::Error::Damaged { place, what } => Error::Damaged { place, what },
+            keyvalue::Error::Newer { place, found, known } => Error::Newer { place, found, known },
             keyvalue::Error::Backend { backend, source } => Error::Backend { backend, source },
             keyvalue::Error::Timeout { backend, waited } => Error::Timeout { backend, waited },
             // Keys and values are made here, and no index is bounded.

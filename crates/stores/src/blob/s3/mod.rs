@@ -175,7 +175,13 @@ impl Shared {
         Ok(found.map(|found| found.meta))
     }
 
-    async fn names(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, Error> {
+    /// Some of the objects whose names begin with a prefix, each with its name, and whether more come.
+    async fn objects(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<(String, ObjectMeta)>, bool), Error> {
         let whole = format!("{}{prefix}", self.prefix);
         let options = PaginatedListOptions {
             offset: after.map(|after| format!("{}{after}", self.prefix)),
@@ -184,16 +190,34 @@ impl Shared {
         };
         let whole = Some(whole.as_str()).filter(|whole| !whole.is_empty());
         let found = self.must(self.bucket.list_paginated(whole, options)).await?;
-        let name = |meta: ObjectMeta| {
-            meta.location
-                .as_ref()
-                .strip_prefix(&self.prefix)
-                .map(str::to_owned)
+        let named = |meta: ObjectMeta| {
+            let name = meta.location.as_ref().strip_prefix(&self.prefix)?.to_owned();
+            Some((name, meta))
         };
-        let names: Vec<String> = found.result.objects.into_iter().filter_map(name).collect();
+        let objects = found.result.objects.into_iter().filter_map(named).collect();
+        Ok((objects, found.page_token.is_some()))
+    }
+
+    async fn names(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, Error> {
+        let (objects, has_more) = self.objects(prefix, after, limit).await?;
+        let names: Vec<String> = objects.into_iter().map(|(name, _)| name).collect();
         // Not the server's own word for it: a name stands for the same place whatever comes and goes.
-        let cursor = names.last().filter(|_| found.page_token.is_some()).cloned();
+        let cursor = names.last().filter(|_| has_more).cloned();
         Ok(Page { names, cursor })
+    }
+
+    async fn usage(&self, prefix: &str) -> Result<u64, Error> {
+        let (mut bytes, mut after) = (0_u64, None);
+        loop {
+            let (objects, has_more) = self.objects(prefix, after.as_deref(), LIST_MAX).await?;
+            for (name, meta) in &objects {
+                bytes = bytes.saturating_add((name.len() as u64).saturating_add(meta.size));
+            }
+            after = objects.into_iter().next_back().map(|(name, _)| name);
+            if !has_more || after.is_none() {
+                return Ok(bytes);
+            }
+        }
     }
 
     async fn remove(&self, names: &[String]) -> Result<(), Error> {
@@ -327,6 +351,10 @@ impl Store for S3 {
             check_cursor(prefix, cursor)?;
             self.shared.names(prefix, cursor, limit.clamp(1, LIST_MAX)).await
         })
+    }
+
+    fn usage<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
+        Box::pin(self.shared.usage(prefix))
     }
 
     fn check(&self) -> Answer<'_, ()> {

@@ -32,6 +32,7 @@ const LOOK_AT_MIN: usize = 100;
 const ATTEMPTS_MAX: u32 = 20;
 
 const OPERATION: &str = "KV-Operation";
+const VALUE_BYTES: &str = "Nats-Msg-Size";
 
 /// A bucket that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -264,35 +265,71 @@ impl Bucket {
         subject.strip_prefix(&self.subjects).and_then(names::read)
     }
 
-    /// Names that begin so, of the messages from a sequence on; and from which on to go on. A key that is set
-    /// meanwhile moves to the end, where it is found again.
+    /// Names that begin so, of the messages from a sequence on; and from which on to go on.
     pub(super) async fn list(
         &self,
         prefix: &str,
         from: u64,
         limit: usize,
     ) -> Result<(Vec<String>, Option<u64>), Cause> {
+        let mut found = Vec::new();
+        let take = |name: String, _: u64| {
+            let is_wanted = name.starts_with(prefix);
+            let has_room = found.len() < limit;
+            if is_wanted && has_room {
+                found.push(name);
+            }
+            has_room || !is_wanted
+        };
+        let next = self.look(from, limit.clamp(LOOK_AT_MIN, LIST_MAX), take).await?;
+        Ok((found, next))
+    }
+
+    /// The same with the bytes of their values.
+    pub(super) async fn sizes(
+        &self,
+        prefix: &str,
+        from: u64,
+    ) -> Result<(Vec<(String, u64)>, Option<u64>), Cause> {
+        let mut found = Vec::new();
+        let take = |name: String, bytes: u64| {
+            if name.starts_with(prefix) {
+                found.push((name, bytes));
+            }
+            true
+        };
+        let next = self.look(from, LIST_MAX, take).await?;
+        Ok((found, next))
+    }
+
+    /// Looks at some messages from a sequence on, until `take` has no use for one; says from which on to go on. A key that
+    /// is set meanwhile moves to the end, where it is found again.
+    async fn look(
+        &self,
+        from: u64,
+        number: usize,
+        mut take: impl FnMut(String, u64) -> bool + Send,
+    ) -> Result<Option<u64>, Cause> {
         let consumer = self.stream.create_consumer(look_from(from)).await?;
-        let number = limit.clamp(LOOK_AT_MIN, LIST_MAX);
         let mut messages = consumer.fetch().max_messages(number).messages().await?;
-        let (mut found, mut next) = (Vec::new(), None);
+        let mut next = None;
         while let Some(message) = messages.next().await {
             let message = message?;
             let info = message.info()?;
-            if found.len() == limit {
-                next = Some(info.stream_sequence);
-                break;
-            }
             next = (info.pending > 0).then_some(info.stream_sequence + 1);
             if message.headers.as_ref().is_some_and(is_deleted) {
                 continue;
             }
+            let bytes = message.headers.as_ref().map_or(Ok(0), value_bytes)?;
             let name = self.name(&message.subject);
-            found.extend(name.filter(|name| name.starts_with(prefix)));
+            if name.is_some_and(|name| !take(name, bytes)) {
+                next = Some(info.stream_sequence);
+                break;
+            }
         }
         drop(messages);
         self.stream.delete_consumer(&consumer.cached_info().name).await?;
-        Ok((found, next))
+        Ok(next)
     }
 }
 
@@ -304,6 +341,13 @@ fn subjects(bucket: &str) -> String {
 fn is_deleted(headers: &HeaderMap) -> bool {
     let is_removal = |operation: &async_nats::HeaderValue| matches!(operation.as_str(), "DEL" | "PURGE");
     headers.get(OPERATION).is_some_and(is_removal) || headers.get(header::NATS_MARKER_REASON).is_some()
+}
+
+/// The bytes of a value, as the server tells them who hands out nothing but headers.
+fn value_bytes(headers: &HeaderMap) -> Result<u64, std::num::ParseIntError> {
+    headers
+        .get(VALUE_BYTES)
+        .map_or(Ok(0), |bytes| bytes.as_str().parse())
 }
 
 /// The stream of a bucket that other clients know as one too. What a server is too old for it leaves out, and says so.

@@ -20,6 +20,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use self::bucket::{Bucket, Last};
 use self::watch::Source;
+use super::tally::Tally;
 use super::watching::Pending;
 use super::{
     Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, Watching, check_changes, check_key,
@@ -262,6 +263,33 @@ impl Store for Nats {
         })
     }
 
+    fn lengths<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<Option<u64>>> {
+        Box::pin(async move {
+            keys.iter().try_for_each(|key| check_key(key))?;
+            let names: Vec<String> = keys.iter().map(|key| self.name(key)).collect();
+            self.ask(async |bucket| lengths(&bucket, &names).await).await
+        })
+    }
+
+    fn usage<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let (mut tally, mut from) = (Tally::default(), 0);
+            let prefix = self.name(prefix);
+            loop {
+                let (found, next) = self.ask(async |bucket| bucket.sizes(&prefix, from).await).await?;
+                for (name, bytes) in found {
+                    if let Some(key) = name.strip_prefix(&self.options.prefix) {
+                        tally.add(key, bytes);
+                    }
+                }
+                match next {
+                    Some(next) => from = next,
+                    None => return Ok(tally.bytes),
+                }
+            }
+        })
+    }
+
     fn check(&self) -> Answer<'_, ()> {
         Box::pin(async move { self.ask(async |bucket| bucket.check().await).await })
     }
@@ -286,6 +314,16 @@ async fn read(bucket: &Bucket, names: &[String]) -> Result<Vec<Last>, Cause> {
     let asked: Vec<_> = names.iter().map(|name| bucket.last(name)).collect();
     futures::stream::iter(asked)
         .buffered(ASKED_MAX)
+        .try_collect()
+        .await
+}
+
+/// The server tells no length without the value, so each is read and let go.
+async fn lengths(bucket: &Bucket, names: &[String]) -> Result<Vec<Option<u64>>, Cause> {
+    let asked: Vec<_> = names.iter().map(|name| bucket.last(name)).collect();
+    futures::stream::iter(asked)
+        .buffered(ASKED_MAX)
+        .map_ok(|last| last.value.map(|value| value.len() as u64))
         .try_collect()
         .await
 }

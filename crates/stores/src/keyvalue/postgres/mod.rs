@@ -27,10 +27,13 @@ use self::statements::Table;
 use self::watch::Source;
 use super::watching::Pending;
 use super::{
-    Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, Watching, check_changes, check_key,
-    check_value, count,
+    Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, Watching, behind, check_changes,
+    check_key, check_value, count,
 };
 use crate::tls::{self, TlsError};
+
+/// Entries that are counted by one statement: few enough that the timeout is long.
+const COUNTED: i64 = 20_000;
 
 /// How a server is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,13 +211,7 @@ fn last_of_each(changes: &[Change]) -> BTreeMap<&[u8], Option<&[u8]>> {
 /// The keys that begin so, from the first that comes after another one, to before which.
 fn range(prefix: &str, after: Option<&str>) -> (Vec<u8>, Vec<u8>) {
     let first = after.map_or_else(Vec::new, |after| [after.as_bytes(), &[0]].concat());
-    let mut end = prefix.as_bytes().to_vec();
-    match end.last_mut() {
-        // No byte of a text is the largest one.
-        Some(last) => *last += 1,
-        None => end.push(u8::MAX),
-    }
-    (first.max(prefix.as_bytes().to_vec()), end)
+    (first.max(prefix.as_bytes().to_vec()), behind(prefix))
 }
 
 impl Store for Postgres {
@@ -343,6 +340,49 @@ impl Store for Postgres {
             };
             let line = source.open().await?;
             Ok(Watching::with_source(pending, source.run(line)))
+        })
+    }
+
+    fn lengths<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<Option<u64>>> {
+        Box::pin(async move {
+            keys.iter().try_for_each(|key| check_key(key))?;
+            if keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            let read = |row: &Row| -> Result<(Vec<u8>, i64), tokio_postgres::Error> {
+                Ok((row.try_get(0)?, row.try_get(1)?))
+            };
+            let found: HashMap<Vec<u8>, i64> = self
+                .ask(async |session| {
+                    let lengths = &session.statements.lengths;
+                    let rows = session.client.query(lengths, &[&bytes(keys)]).await?;
+                    rows.iter().map(read).collect()
+                })
+                .await?;
+            let length = |key: &String| found.get(key.as_bytes()).map(|length| length.cast_unsigned());
+            Ok(keys.iter().map(length).collect())
+        })
+    }
+
+    fn usage<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let (mut first, end) = range(prefix, None);
+            let mut all: u64 = 0;
+            loop {
+                let (bytes, last) = self
+                    .ask(async |session| {
+                        let usage = &session.statements.usage;
+                        let row = session.client.query_one(usage, &[&first, &end, &COUNTED]).await?;
+                        Ok((row.try_get::<_, i64>(0)?, row.try_get::<_, Option<Vec<u8>>>(1)?))
+                    })
+                    .await?;
+                all = all.saturating_add(bytes.cast_unsigned());
+                let Some(last) = last else {
+                    return Ok(all);
+                };
+                // Whatever comes behind the last one that was counted.
+                first = [last.as_slice(), &[0]].concat();
+            }
         })
     }
 

@@ -118,6 +118,21 @@ fn list(Table(table): &Table) -> String {
     )
 }
 
+fn lengths(Table(table): &Table) -> String {
+    format!("SELECT key, octet_length(value)::bigint FROM {table} WHERE key = ANY($1) AND value IS NOT NULL")
+}
+
+/// Bytes of some keys with their values, which the server need not read for that, and the last of these keys.
+fn usage(Table(table): &Table) -> String {
+    format!(
+        "WITH page AS (
+           SELECT key, octet_length(key) + octet_length(value) AS bytes FROM {table}
+           WHERE key >= $1 AND key < $2 AND value IS NOT NULL ORDER BY key LIMIT $3
+         )
+         SELECT coalesce(sum(bytes), 0)::bigint, (SELECT key FROM page ORDER BY key DESC LIMIT 1) FROM page"
+    )
+}
+
 /// The trigger and its function that tell of rows. Another number where they do something else.
 const TELLER: &str = "weft_tell_1";
 
@@ -198,13 +213,15 @@ pub(super) struct Statements {
     pub(super) swap_absent: Statement,
     pub(super) increment: Statement,
     pub(super) list: Statement,
+    pub(super) lengths: Statement,
+    pub(super) usage: Statement,
 }
 
 impl Statements {
     /// Tells them to the server, all at once.
     pub(super) async fn prepare(client: &Client, table: &Table) -> Result<Self, Error> {
         let prepare = |text: fn(&Table) -> String| async move { client.prepare(&text(table)).await };
-        let (get, get_many, write, sweep, delete, swap, swap_absent, increment, list) = futures::try_join!(
+        let (get, get_many, write, sweep, delete, swap, swap_absent, increment, list, lengths, usage) = futures::try_join!(
             prepare(get),
             prepare(get_many),
             prepare(write),
@@ -214,6 +231,8 @@ impl Statements {
             prepare(swap_absent),
             prepare(increment),
             prepare(list),
+            prepare(lengths),
+            prepare(usage),
         )?;
         Ok(Self {
             get,
@@ -225,6 +244,8 @@ impl Statements {
             swap_absent,
             increment,
             list,
+            lengths,
+            usage,
         })
     }
 }

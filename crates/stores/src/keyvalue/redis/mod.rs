@@ -24,6 +24,7 @@ use tokio::runtime::{Handle, Id};
 
 use self::link::Link;
 use self::watch::Source;
+use super::tally::Tally;
 use super::watching::Pending;
 use super::{
     Answer, Change, Entry, Error, LIST_MAX, Page, Store, Swap, Version, Watching, check_changes, check_key,
@@ -155,6 +156,40 @@ impl Redis {
             Ok(Err(error)) => Err(Failed::of(error)),
             Err(_) => Err(Failed::Timeout),
         }
+    }
+
+    /// Whether names are there, and the bytes of their values.
+    async fn lengths_of(&self, names: &[String]) -> Result<Vec<Option<u64>>, Error> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut commands = redis::pipe();
+        for name in names {
+            commands.cmd("EXISTS").arg(name).cmd("STRLEN").arg(name);
+        }
+        let answers: Vec<u64> = self
+            .ask(async |mut connection| commands.query_async(&mut connection).await)
+            .await?;
+        let length = |pair: &[u64]| match pair {
+            [1, bytes] => Some(*bytes),
+            _ => None,
+        };
+        Ok(answers.chunks(2).map(length).collect())
+    }
+
+    /// Some names that begin with a prefix, from a cursor on, and where to go on.
+    async fn scan(&self, prefix: &str, from: u64, limit: usize) -> Result<(Vec<String>, u64), Error> {
+        let mut command = redis::cmd("SCAN");
+        command.arg(from).arg("MATCH").arg(pattern(&self.name(prefix)));
+        command.arg("COUNT").arg(limit.clamp(1, LIST_MAX));
+        // What other programs keep there in other ways has no value here.
+        command.arg("TYPE").arg("string");
+        let (next, found): (u64, Vec<Vec<u8>>) = self
+            .ask(async |mut connection| command.query_async(&mut connection).await)
+            .await?;
+        // Keys that are no text are none of ours.
+        let names = found.into_iter().filter_map(|name| String::from_utf8(name).ok());
+        Ok((names.collect(), next))
     }
 
     async fn ask<T, F>(&self, work: impl FnOnce(MultiplexedConnection) -> F) -> Result<T, Error>
@@ -326,19 +361,10 @@ impl Store for Redis {
                 None => 0,
                 Some(cursor) => cursor.parse::<u64>().map_err(|_| not_ours(cursor))?,
             };
-            let mut command = redis::cmd("SCAN");
-            command.arg(from).arg("MATCH").arg(pattern(&self.name(prefix)));
-            command.arg("COUNT").arg(limit.clamp(1, LIST_MAX));
-            let (next, found): (u64, Vec<Vec<u8>>) = self
-                .ask(async |mut connection| command.query_async(&mut connection).await)
-                .await?;
-            // Keys that are no text are none of ours.
-            let own = |name: Vec<u8>| {
-                let name = String::from_utf8(name).ok()?;
-                name.strip_prefix(&self.options.prefix).map(str::to_owned)
-            };
+            let (names, next) = self.scan(prefix, from, limit).await?;
+            let own = |name: String| name.strip_prefix(&self.options.prefix).map(str::to_owned);
             Ok(Page {
-                keys: found.into_iter().filter_map(own).collect(),
+                keys: names.into_iter().filter_map(own).collect(),
                 cursor: (next != 0).then(|| next.to_string()),
             })
         })
@@ -356,6 +382,33 @@ impl Store for Redis {
             };
             let line = source.open().await?;
             Ok(Watching::with_source(pending, source.run(line)))
+        })
+    }
+
+    fn lengths<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<Option<u64>>> {
+        Box::pin(async move {
+            keys.iter().try_for_each(|key| check_key(key))?;
+            let names: Vec<String> = keys.iter().map(|key| self.name(key)).collect();
+            self.lengths_of(&names).await
+        })
+    }
+
+    fn usage<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let (mut tally, mut from) = (Tally::default(), 0);
+            loop {
+                let (names, next) = self.scan(prefix, from, LIST_MAX).await?;
+                let lengths = self.lengths_of(&names).await?;
+                for (name, length) in names.iter().zip(lengths) {
+                    if let (Some(key), Some(length)) = (name.strip_prefix(&self.options.prefix), length) {
+                        tally.add(key, length);
+                    }
+                }
+                if next == 0 {
+                    return Ok(tally.bytes);
+                }
+                from = next;
+            }
         })
     }
 

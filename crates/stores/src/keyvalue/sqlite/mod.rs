@@ -151,6 +151,22 @@ impl Sqlite {
             .await
     }
 
+    /// Adds up what entries count for whose keys begin with a prefix: by their lengths, and by those values that have just
+    /// so many bytes, as no others are read.
+    pub(crate) async fn sum(
+        &self,
+        prefix: String,
+        value_bytes: u64,
+        weight: rows::Weight,
+    ) -> Result<u64, Error> {
+        self.state.check()?;
+        self.readers
+            .ask(&self.state, move |connection, state| {
+                rows::sum(connection, &state.identity, &prefix, value_bytes, weight)
+            })
+            .await
+    }
+
     /// Copies the store as it is at one moment into a new folder, while it is in use.
     ///
     /// # Errors
@@ -294,6 +310,33 @@ impl Store for Sqlite {
 
     fn watch<'a>(&'a self, prefix: &'a str) -> Answer<'a, Watching> {
         Box::pin(self.begin_to_watch(prefix))
+    }
+
+    fn lengths<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<Option<u64>>> {
+        Box::pin(async move {
+            keys.iter().try_for_each(|key| check_key(key))?;
+            self.state.check()?;
+            let keys = keys.to_vec();
+            let found = self.readers.ask(&self.state, move |connection, state| {
+                let moment = connection.unchecked_transaction()?;
+                let length = |key: &String| {
+                    let head = rows::head(&moment, &state.identity, key.as_bytes())?;
+                    Ok(head.map(|head| head.length))
+                };
+                keys.iter().map(length).collect()
+            });
+            found.await
+        })
+    }
+
+    fn usage<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
+        Box::pin(async move {
+            self.state.check()?;
+            let prefix = prefix.to_owned();
+            self.readers
+                .ask(&self.state, move |connection, _| rows::usage(connection, &prefix))
+                .await
+        })
     }
 
     fn check(&self) -> Answer<'_, ()> {

@@ -85,17 +85,12 @@ pub(super) fn open(folder: &Path, options: &Options) -> Result<Opened, Error> {
             format!("`{FILE}` is missing; restore the folder from a backup, or remove it to begin anew");
         return Err(damaged(&place, &what));
     }
-    let tail = match TailFile::open(folder) {
-        Ok(tail) => tail,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let what = format!("`{}` is missing; restore the folder from a backup", tail::FILE);
-            return Err(damaged(&place, &what));
-        }
-        Err(error) => return Err(io(error)),
-    };
     // Before the database: what another process writes meanwhile makes the database newer, not older.
-    let written = tail.read().map_err(io)?;
-    let written = written.ok_or_else(|| damaged(&place, "its tail does not fit its checksum"))?;
+    let (tail, written) = match read_tail(folder, &place) {
+        Ok(read) => read,
+        // A later version may have another kind of tail, or none.
+        Err(error) => return Err(newer(&file, &place).unwrap_or(error)),
+    };
     let length = file.metadata().map_err(io)?.len();
     let log = folder
         .join(format!("{FILE}-wal"))
@@ -119,6 +114,30 @@ pub(super) fn open(folder: &Path, options: &Options) -> Result<Opened, Error> {
         meta,
         is_large,
     })
+}
+
+fn read_tail(folder: &Path, place: &Arc<str>) -> Result<(TailFile, Tail), Error> {
+    let io = |error: std::io::Error| failed(place, error);
+    let tail = match TailFile::open(folder) {
+        Ok(tail) => tail,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let what = format!("`{}` is missing; restore the folder from a backup", tail::FILE);
+            return Err(damaged(place, &what));
+        }
+        Err(error) => return Err(io(error)),
+    };
+    let written = tail.read().map_err(io)?;
+    let written = written.ok_or_else(|| damaged(place, "its tail does not fit its checksum"))?;
+    Ok((tail, written))
+}
+
+/// What to say of a store that a later version of Weft has made; none of any other.
+fn newer(file: &Path, place: &Arc<str>) -> Option<Error> {
+    let found = connect(file, Use::Reading).and_then(|connection| rows::check_format(&connection));
+    match found {
+        Err(trouble @ Trouble::Newer(_)) => Some(tell(place, trouble)),
+        _ => None,
+    }
 }
 
 /// Refuses a database that lacks writes which were acknowledged.

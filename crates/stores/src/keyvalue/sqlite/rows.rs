@@ -6,6 +6,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
+use crate::keyvalue::behind;
+
 /// The tables. What a file has must be exactly this.
 pub(super) const SCHEMA: [&str; 2] = [
     "CREATE TABLE entry (key BLOB PRIMARY KEY NOT NULL, revision INTEGER NOT NULL, value_sum BLOB NOT NULL, \
@@ -29,6 +31,9 @@ pub(super) enum Trouble {
     /// It is not what was written.
     #[error("{0}")]
     Damage(String),
+    /// It was made by a later version of Weft, in this format.
+    #[error("its format is {0}")]
+    Newer(i64),
     /// The database failed.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
@@ -257,6 +262,58 @@ pub(super) fn revisions(
     Ok(keys)
 }
 
+/// Bytes of all keys that begin with a prefix, and of their values, which are not read.
+pub(super) fn usage(connection: &Connection, prefix: &str) -> Result<u64, Trouble> {
+    if prefix.is_empty() {
+        return Ok(Meta::read(connection)?.bytes);
+    }
+    let bytes = connection
+        .prepare_cached(
+            "SELECT coalesce(sum(length(key) + length(value)), 0) FROM entry WHERE key >= ?1 AND key < ?2",
+        )?
+        .query_row(rusqlite::params![prefix.as_bytes(), behind(prefix)], |row| {
+            number(row, 0)
+        })?;
+    Ok(bytes)
+}
+
+/// What an entry counts for: its key, the bytes of its value, and the value where it was read.
+pub(super) type Weight = fn(&[u8], u64, Option<&[u8]>) -> Option<u64>;
+
+/// Adds up what all entries count for whose keys begin with a prefix. Only values of just so many bytes are read.
+pub(super) fn sum(
+    connection: &Connection,
+    identity: &Sum,
+    prefix: &str,
+    value_bytes: u64,
+    weight: Weight,
+) -> Result<u64, Trouble> {
+    let mut statement = connection.prepare_cached(
+        "SELECT revision, value_sum, row_sum, length(value), key, CASE WHEN length(value) = ?3 THEN value END \
+         FROM entry WHERE key >= ?1 AND key < ?2",
+    )?;
+    let range = rusqlite::params![prefix.as_bytes(), behind(prefix), signed(value_bytes)?];
+    let mut rows = statement.query(range)?;
+    let mut bytes: u64 = 0;
+    while let Some(row) = rows.next()? {
+        let head = Head {
+            revision: number(row, 0)?,
+            value_sum: sum_of(row, 1)?,
+            row_sum: sum_of(row, 2)?,
+            length: number(row, 3)?,
+        };
+        let (key, value): (Vec<u8>, Option<Vec<u8>>) = (row.get(4)?, row.get(5)?);
+        head.check(identity, &key)?;
+        if let Some(value) = &value {
+            head.check_value(&key, value)?;
+        }
+        let more = weight(&key, head.length, value.as_deref());
+        let unknown = || Trouble::Damage("an entry of its index cannot be read".to_owned());
+        bytes = bytes.saturating_add(more.ok_or_else(unknown)?);
+    }
+    Ok(bytes)
+}
+
 /// Writes an entry.
 pub(super) fn set(connection: &Connection, key: &[u8], head: &Head, value: &[u8]) -> Result<(), Trouble> {
     connection
@@ -323,14 +380,18 @@ pub(super) fn scan(
     Ok(meta)
 }
 
-/// Refuses files with other tables.
-pub(super) fn check_schema(connection: &Connection) -> Result<(), Trouble> {
+/// Refuses files of later versions of Weft, which may keep everything in another way.
+pub(super) fn check_format(connection: &Connection) -> Result<i64, Trouble> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version > FORMAT {
-        return Err(Trouble::Damage(format!(
-            "its format is {version}, and this version of Weft knows formats up to {FORMAT}"
-        )));
+        return Err(Trouble::Newer(version));
     }
+    Ok(version)
+}
+
+/// Refuses files with other tables.
+pub(super) fn check_schema(connection: &Connection) -> Result<(), Trouble> {
+    let version = check_format(connection)?;
     let mut statement = connection.prepare("SELECT sql FROM sqlite_schema ORDER BY name")?;
     let found: Vec<Option<String>> = statement
         .query_map([], |row| row.get(0))?

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use rusqlite::ErrorCode;
 
 use super::cache::Cache;
-use super::rows::{Sum, Trouble};
+use super::rows::{FORMAT, Sum, Trouble};
 use super::watch::Watcher;
 use crate::keyvalue::Error;
 use crate::keyvalue::watching::Watchers;
@@ -43,10 +43,10 @@ impl State {
         self.broken.lock().clone().map_or(Ok(()), Err)
     }
 
-    /// What to tell of some trouble. Damage, and a disk that refused, end the use of the store.
+    /// What to tell of some trouble. Damage, a format that nobody here knows, and a disk that refused end the use of the store.
     pub(super) fn trouble(&self, trouble: Trouble) -> Error {
         let is_final = match &trouble {
-            Trouble::Damage(_) => true,
+            Trouble::Damage(_) | Trouble::Newer(_) => true,
             Trouble::Sqlite(error) => is_final(error),
         };
         let error = tell(&self.place, trouble);
@@ -84,6 +84,11 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 pub(super) fn tell(place: &Arc<str>, trouble: Trouble) -> Error {
     match trouble {
         Trouble::Damage(what) => damaged(place, &what),
+        Trouble::Newer(found) => Error::Newer {
+            place: Arc::clone(place),
+            found,
+            known: FORMAT,
+        },
         Trouble::Sqlite(error) if is_damage(&error) => damaged(place, &error.to_string()),
         Trouble::Sqlite(error) => failed(place, error),
     }

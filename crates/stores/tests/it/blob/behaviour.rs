@@ -1,5 +1,6 @@
 //! What a store does, one sentence at a time, for every backend.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use weft_stores::blob::{Error, LIST_MAX, NAME_BYTES_MAX, Object, READ_BYTES_MAX, Store};
@@ -112,6 +113,45 @@ async fn an_open_object_stays_what_it_was_or_says_that_it_has_gone() {
                     Err(other) => panic!("{other:?}"),
                 }
             }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_names_and_objects_come_to_is_told_by_prefix() {
+    each(async |store, _| {
+        assert_eq!(store.usage("").await.unwrap(), 0);
+        let mut there: BTreeMap<String, usize> = BTreeMap::new();
+        // Of 24 bytes is the small object whose entry is as long as that of a file.
+        for (number, bytes) in SIZES.into_iter().chain([23, 24, 25]).enumerate() {
+            let name = format!("{}/{number}", ["a", "a0", "ü"][number % 3]);
+            write(store, &name, &content(number, bytes)).await;
+            there.insert(name, bytes);
+        }
+        // Replaced by something smaller, gone, and copied.
+        write(store, "a/9", b"short").await;
+        there.insert("a/9".to_owned(), 5);
+        store.remove(&["a/3".to_owned()]).await.unwrap();
+        there.remove("a/3");
+        assert!(store.copy("a0/7", "b").await.unwrap());
+        there.insert("b".to_owned(), there["a0/7"]);
+        for prefix in ["", "a", "a/", "a0", "a0/7", "ü", "b", "never"] {
+            let below = there.iter().filter(|(name, _)| name.starts_with(prefix));
+            let expected: usize = below.map(|(name, bytes)| name.len() + bytes).sum();
+            assert_eq!(
+                store.usage(prefix).await.unwrap(),
+                expected as u64,
+                "below `{prefix}`"
+            );
+        }
+        store.clear("a").await.unwrap();
+        assert_eq!(store.usage("a").await.unwrap(), 0);
+        if store.delete().await.is_ok() {
+            let refused = store.usage("").await;
+            assert!(matches!(refused, Err(Error::NoContainer)), "{refused:?}");
+            store.create().await.unwrap();
+            assert_eq!(store.usage("").await.unwrap(), 0);
         }
     })
     .await;

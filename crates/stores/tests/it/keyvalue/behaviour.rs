@@ -1,5 +1,7 @@
 //! What a store does, one sentence at a time, for every backend.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use weft_stores::keyvalue::{Change, Error, KEY_BYTES_MAX, LIST_MAX, Store, Swap, VALUE_BYTES_MAX, Version};
 
@@ -250,6 +252,66 @@ async fn keys_are_listed_page_by_page_and_by_prefix() {
         store.write(vec![delete("a/250")]).await.unwrap();
         expected.remove(250);
         assert_eq!(all_keys(store, "a/", 9).await, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_keys_and_values_come_to_is_told_by_prefix() {
+    each(async |store, backend| {
+        assert_eq!(store.usage("").await.unwrap(), 0);
+        let mut there: BTreeMap<String, usize> = BTreeMap::new();
+        // More than one page of any listing, as few as a server makes together at a time.
+        for batch in 0..3 {
+            let numbers = (0..900).map(|number| (format!("a/{batch}{number:03}"), number % 7));
+            there.extend(numbers.clone());
+            let changes = numbers.map(|(key, bytes)| set(&key, &"x".repeat(bytes)));
+            store.write(changes.collect()).await.unwrap();
+        }
+        let value = Bytes::from(vec![1; backend.value_bytes_max]);
+        let odd = ["a", "a/", "a0", "A/1", "b*/1", "b", "ü/🦀"];
+        for (bytes, key) in odd.into_iter().enumerate() {
+            store
+                .write(vec![Change::Set(key.to_owned(), value.slice(..bytes))])
+                .await
+                .unwrap();
+            there.insert(key.to_owned(), bytes);
+        }
+        store
+            .write(vec![Change::Set("large".into(), value.clone())])
+            .await
+            .unwrap();
+        there.insert("large".to_owned(), value.len());
+        // Replaced by something shorter, gone, counted up and swapped.
+        store
+            .write(vec![set("a/0000", "y"), delete("a/0001")])
+            .await
+            .unwrap();
+        there.insert("a/0000".to_owned(), 1);
+        there.remove("a/0001");
+        store.increment("n", -123).await.unwrap();
+        there.insert("n".to_owned(), 4);
+        let swapped = store.swap("s", Version::Absent, "swapped".into()).await.unwrap();
+        assert_eq!(swapped, Swap::Done);
+        there.insert("s".to_owned(), 7);
+        for prefix in [
+            "", "a", "a/", "a/0", "a/10", "a0", "b*", "b*/", "B", "ü", "ü/🦀", "large", "l?", "never",
+        ] {
+            let below = there.iter().filter(|(key, _)| key.starts_with(prefix));
+            let expected: usize = below.map(|(key, bytes)| key.len() + bytes).sum();
+            assert_eq!(
+                store.usage(prefix).await.unwrap(),
+                expected as u64,
+                "below `{prefix}`"
+            );
+        }
+        let keys = ["large", "absent", "a/0001", "a", "a0", "a/0000", "large"].map(str::to_owned);
+        let lengths = store.lengths(&keys).await.unwrap();
+        let expected = keys.iter().map(|key| there.get(key).map(|bytes| *bytes as u64));
+        assert_eq!(lengths, expected.collect::<Vec<_>>());
+        assert_eq!(store.lengths(&[]).await.unwrap(), []);
+        let refused = store.lengths(&[String::new()]).await;
+        assert!(matches!(refused, Err(Error::KeyLength { .. })));
     })
     .await;
 }

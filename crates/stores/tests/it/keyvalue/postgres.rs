@@ -81,6 +81,19 @@ async fn what_several_changes_remove_leaves_no_rows() {
 }
 
 #[tokio::test]
+async fn more_entries_are_counted_than_one_statement_counts() {
+    let Some(server) = Server::start() else { return };
+    let store = store(&server.address(), "many");
+    for batch in 0..5 {
+        let numbers = 0..10_000;
+        let changes = numbers.map(|number| set(&format!("{batch}{number:04}")));
+        store.write(changes.collect()).await.unwrap();
+    }
+    assert_eq!(store.usage("").await.unwrap(), 50_000 * 6);
+    assert_eq!(store.usage("3").await.unwrap(), 10_000 * 6);
+}
+
+#[tokio::test]
 async fn who_may_use_a_table_need_not_have_the_right_to_make_one() {
     let Some(server) = Server::start() else { return };
     store(&server.address(), "weft")

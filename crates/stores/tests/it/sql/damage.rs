@@ -220,7 +220,7 @@ fn what_is_cut_off_removed_or_replaced_by_an_older_copy_is_reported() {
             open.set_len(length - bytes).unwrap();
         };
         let remove = |folder: &Path, file: &str| fs_err::remove_file(folder.join(file)).unwrap();
-        let cases: &[(&str, &dyn Fn(&Path))] = &[
+        let cases: &[(&str, Damage<'_>)] = &[
             ("cut-log", &|folder| cut(folder, "data.db-wal", 1)),
             ("short-log", &|folder| cut(folder, "data.db-wal", 100_000)),
             ("empty-log", &|folder| {
@@ -254,6 +254,9 @@ fn what_is_cut_off_removed_or_replaced_by_an_older_copy_is_reported() {
         assert!(error.to_string().contains("older copy"), "{error}");
     });
 }
+
+/// Something that is done to the folder of a database.
+type Damage<'a> = &'a dyn Fn(&Path);
 
 /// A transaction that takes more memory than there is for it writes pages to the log before it ends, and some of them
 /// again.

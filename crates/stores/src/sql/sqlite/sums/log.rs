@@ -7,12 +7,11 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rusqlite::ffi;
 
+use super::link::Link;
 use super::page;
-use super::recovery;
-use super::tail::{Commit, Tail, TailFile};
+use super::tail::Commit;
 use super::{Code, Disk, damage};
 
 pub(super) const HEAD_BYTES: usize = 32;
@@ -25,103 +24,6 @@ const VERSION: u32 = 3_007_000;
 /// The sum of a log up to some frame.
 pub(super) type Chain = [u32; 2];
 pub(super) type FrameHead = [u8; FRAME_HEAD_BYTES];
-
-/// What the file of a database and that of its log have to tell each other.
-#[derive(Debug)]
-pub(super) struct Link {
-    /// None where a database is made: nobody was promised anything yet.
-    tail: Option<TailFile>,
-    pending: Mutex<Pending>,
-}
-
-#[derive(Debug, Default)]
-struct Pending {
-    /// A commit that was written and is not yet for others to see.
-    commit: Option<Commit>,
-    is_synced: bool,
-    /// The note could not be written.
-    is_broken: bool,
-}
-
-impl Link {
-    pub(super) fn new(tail: Option<TailFile>) -> Self {
-        Self {
-            tail,
-            pending: Mutex::default(),
-        }
-    }
-
-    /// A commit will be written.
-    fn comes(&self, commit: Commit) -> Result<(), Code> {
-        let Some(file) = &self.tail else {
-            return Ok(());
-        };
-        let mut pending = self.pending.lock();
-        if pending.is_broken {
-            return Err(ffi::SQLITE_IOERR_WRITE);
-        }
-        pending.is_synced = false;
-        pending.commit = Some(commit);
-        drop(pending);
-        let tail = Tail {
-            commit,
-            boot: file.boot(),
-            ..Tail::default()
-        };
-        file.write_coming(tail).map_err(|error| not_noted(&error))
-    }
-
-    fn synced(&self) {
-        self.pending.lock().is_synced = true;
-    }
-
-    /// What was written is made visible to others, and then acknowledged: SQLite has a barrier between the two copies
-    /// of what it tells others about the log.
-    pub(super) fn publish(&self) {
-        let Some(file) = &self.tail else {
-            return;
-        };
-        let mut pending = self.pending.lock();
-        let Some(commit) = pending.commit.take() else {
-            return;
-        };
-        let tail = Tail {
-            commit,
-            is_synced: pending.is_synced,
-            boot: file.boot(),
-            ..Tail::default()
-        };
-        if let Err(error) = file.write_last(tail) {
-            // This one is there and may be acknowledged; the next one is refused.
-            pending.is_broken = true;
-            not_noted(&error);
-        }
-    }
-
-    /// The lock to write was given back: what was not published by now never will be.
-    pub(super) fn forget(&self) {
-        self.pending.lock().commit = None;
-    }
-
-    /// Notes that everything in the log is in the database.
-    pub(super) fn fold(&self) -> Result<(), Code> {
-        let Some(file) = &self.tail else {
-            return Ok(());
-        };
-        let noted = file.read().map_err(|error| not_noted(&error))?;
-        let mut tail = noted.ok_or_else(|| damage(recovery::NO_TAIL.to_owned()))?.last;
-        if tail.is_folded {
-            return Ok(());
-        }
-        tail.is_folded = true;
-        file.write(tail).map_err(|error| not_noted(&error))
-    }
-}
-
-fn not_noted(error: &std::io::Error) -> Code {
-    tracing::error!(error = %error, "the note of what was committed cannot be written");
-    ffi::SQLITE_IOERR_WRITE
-}
 
 /// An open log.
 #[derive(Debug)]
@@ -308,10 +210,7 @@ impl Log {
     /// SQLite asks how long the log is, which it does before it reads it anew. Nobody writes meanwhile.
     pub(super) fn recover(&mut self, log: &dyn Disk, database: &dyn Disk) -> Result<(), Code> {
         self.flush(log)?;
-        match &self.link.tail {
-            Some(tail) => recovery::check(tail, log, database),
-            None => Ok(()),
-        }
+        self.link.recover(log, database)
     }
 }
 
@@ -338,18 +237,73 @@ fn is_named(head: &FrameHead) -> bool {
     head.iter().skip(8).any(|byte| *byte != 0)
 }
 
-/// A sum of SQLite over bytes, which are a multiple of 8.
-fn chain(mut sum: Chain, bytes: &[u8]) -> Chain {
-    for [a, b, c, d, e, f, g, h] in bytes.as_chunks::<8>().0 {
-        let [one, other] = &mut sum;
-        *one = one
-            .wrapping_add(u32::from_ne_bytes([*a, *b, *c, *d]))
-            .wrapping_add(*other);
-        *other = other
-            .wrapping_add(u32::from_ne_bytes([*e, *f, *g, *h]))
-            .wrapping_add(*one);
+/// One step of the sum of SQLite, over 8 bytes.
+fn step([one, other]: Chain, bytes: &[u8; 8]) -> Chain {
+    let [first, second] = bytes.as_chunks::<4>().0 else {
+        return [one, other];
+    };
+    let one = one.wrapping_add(u32::from_ne_bytes(*first)).wrapping_add(other);
+    [
+        one,
+        other.wrapping_add(u32::from_ne_bytes(*second)).wrapping_add(one),
+    ]
+}
+
+/// The sum of SQLite over bytes, which are a multiple of 8.
+fn chain(sum: Chain, bytes: &[u8]) -> Chain {
+    let words = bytes.as_chunks::<8>().0;
+    if words.len() % LANES != 0 {
+        return words.iter().fold(sum, step);
     }
-    sum
+    // Each step waits for the one before. The sum of two parts in a row can be told from the sums of each, though:
+    // so several parts are summed at once.
+    let steps = words.len() / LANES;
+    let mut lanes = [Chain::default(); LANES];
+    lanes[0] = sum;
+    let [a, b, c, d] = &mut lanes;
+    let (half, other_half) = words.split_at(steps * 2);
+    let ((first, second), (third, fourth)) = (half.split_at(steps), other_half.split_at(steps));
+    for (((one, two), three), four) in first.iter().zip(second).zip(third).zip(fourth) {
+        *a = step(*a, one);
+        *b = step(*b, two);
+        *c = step(*c, three);
+        *d = step(*d, four);
+    }
+    let behind = power(steps);
+    lanes
+        .into_iter()
+        .reduce(|before, [one, other]| {
+            let [more, more_other] = after(behind, before);
+            [one.wrapping_add(more), other.wrapping_add(more_other)]
+        })
+        .unwrap_or(sum)
+}
+
+const LANES: usize = 4;
+
+/// What becomes of a sum in some steps over zeros: `one` and `other` are multiplied and added up, as in a matrix
+/// `[[a, b], [b, c]]`, which for one step is `[[1, 1], [1, 2]]`.
+type Power = [u32; 3];
+
+fn after([a, b, c]: Power, [one, other]: Chain) -> Chain {
+    let sum = |x: u32, y: u32| one.wrapping_mul(x).wrapping_add(other.wrapping_mul(y));
+    [sum(a, b), sum(b, c)]
+}
+
+fn power(steps: usize) -> Power {
+    let times = |left: Power, [a, b, c]: Power| {
+        let ([first, second], [_, third]) = (after(left, [a, b]), after(left, [b, c]));
+        [first, second, third]
+    };
+    let (mut all, mut square, mut left) = ([1, 0, 1], [1, 1, 2], steps);
+    while left > 0 {
+        if left % 2 == 1 {
+            all = times(all, square);
+        }
+        square = times(square, square);
+        left /= 2;
+    }
+    all
 }
 
 /// The sum that stands in the header of a frame.
@@ -435,4 +389,19 @@ pub(super) fn walk(disk: &dyn Disk, asked: &[u32]) -> Result<Found, Code> {
         });
     }
     Ok(Found::Whole { salts, commits })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_in_parts_is_the_sum_in_a_row() {
+        let bytes: Vec<u8> = (0..65536_u32).map(|at| (at * at % 253) as u8).collect();
+        for length in [8, 24, 512, 1024, 4096, 65536] {
+            let bytes = &bytes[..length];
+            let in_a_row = bytes.as_chunks::<8>().0.iter().fold([7, 9], step);
+            assert_eq!(chain([7, 9], bytes), in_a_row, "{length}");
+        }
+    }
 }

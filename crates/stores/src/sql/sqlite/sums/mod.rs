@@ -11,6 +11,7 @@
 //! program writes has no sums, and counts as damage.
 
 mod database;
+mod link;
 mod log;
 mod page;
 mod recovery;

@@ -18,7 +18,8 @@ use std::sync::{Arc, LazyLock};
 use rusqlite::{Connection, ffi};
 
 use super::database::Database;
-use super::log::{Link, Log};
+use super::link::Link;
+use super::log::Log;
 use super::page::SUM_BYTES;
 use super::tail::TailFile;
 use super::{Code, Disk};
@@ -375,14 +376,10 @@ extern "C" fn file_control(file: *mut ffi::sqlite3_file, what: c_int, argument: 
     if matches!(what, ffi::SQLITE_FCNTL_SIZE_HINT | ffi::SQLITE_FCNTL_CHUNK_SIZE) {
         return ffi::SQLITE_OK;
     }
-    // SAFETY: the file is open.
     guard(|| {
-        done(below!(
-            unsafe { Lower::behind(file)? },
-            xFileControl,
-            what,
-            argument
-        )?)
+        // SAFETY: the file is open.
+        let lower = unsafe { Lower::behind(file)? };
+        done(below!(lower, xFileControl, what, argument)?)
     })
 }
 
@@ -391,7 +388,8 @@ extern "C" fn device_characteristics(file: *mut ffi::sqlite3_file) -> c_int {
     let not_ours = ffi::SQLITE_IOCAP_SUBPAGE_READ | ffi::SQLITE_IOCAP_BATCH_ATOMIC;
     let asked = || -> Result<c_int, Code> {
         // SAFETY: the file is open.
-        below!(unsafe { Lower::behind(file)? }, xDeviceCharacteristics)
+        let lower = unsafe { Lower::behind(file)? };
+        below!(lower, xDeviceCharacteristics)
     };
     // Frames come in two writes, and are not padded, where writing leaves what stands beside as it is.
     asked().unwrap_or_default() & !not_ours | ffi::SQLITE_IOCAP_POWERSAFE_OVERWRITE
@@ -425,30 +423,34 @@ extern "C" fn shm_barrier(file: *mut ffi::sqlite3_file) {
 }
 
 extern "C" fn lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
-    // SAFETY: the file is open.
-    guard(|| done(below!(unsafe { Lower::behind(file)? }, xLock, level)?))
+    guard(|| {
+        // SAFETY: the file is open.
+        let lower = unsafe { Lower::behind(file)? };
+        done(below!(lower, xLock, level)?)
+    })
 }
 
 extern "C" fn unlock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
-    // SAFETY: the file is open.
-    guard(|| done(below!(unsafe { Lower::behind(file)? }, xUnlock, level)?))
+    guard(|| {
+        // SAFETY: the file is open.
+        let lower = unsafe { Lower::behind(file)? };
+        done(below!(lower, xUnlock, level)?)
+    })
 }
 
 extern "C" fn check_reserved_lock(file: *mut ffi::sqlite3_file, is_held: *mut c_int) -> c_int {
-    // SAFETY: the file is open.
     guard(|| {
-        done(below!(
-            unsafe { Lower::behind(file)? },
-            xCheckReservedLock,
-            is_held
-        )?)
+        // SAFETY: the file is open.
+        let lower = unsafe { Lower::behind(file)? };
+        done(below!(lower, xCheckReservedLock, is_held)?)
     })
 }
 
 extern "C" fn sector_size(file: *mut ffi::sqlite3_file) -> c_int {
     let asked = || -> Result<c_int, Code> {
         // SAFETY: the file is open.
-        below!(unsafe { Lower::behind(file)? }, xSectorSize)
+        let lower = unsafe { Lower::behind(file)? };
+        below!(lower, xSectorSize)
     };
     asked().unwrap_or(4096)
 }
@@ -460,20 +462,17 @@ extern "C" fn shm_map(
     extend: c_int,
     to: *mut *mut c_void,
 ) -> c_int {
-    // SAFETY: the file is open.
     guard(|| {
-        done(below!(
-            unsafe { Lower::behind(file)? },
-            xShmMap,
-            region,
-            bytes,
-            extend,
-            to
-        )?)
+        // SAFETY: the file is open.
+        let lower = unsafe { Lower::behind(file)? };
+        done(below!(lower, xShmMap, region, bytes, extend, to)?)
     })
 }
 
 extern "C" fn shm_unmap(file: *mut ffi::sqlite3_file, delete: c_int) -> c_int {
-    // SAFETY: the file is open.
-    guard(|| done(below!(unsafe { Lower::behind(file)? }, xShmUnmap, delete)?))
+    guard(|| {
+        // SAFETY: the file is open.
+        let lower = unsafe { Lower::behind(file)? };
+        done(below!(lower, xShmUnmap, delete)?)
+    })
 }

@@ -1,6 +1,8 @@
-//! The embedded store against what one would write first: one SQLite connection behind a lock, a commit for each write.
+//! The embedded store against one SQLite connection behind a lock and a commit for each write.
 //!
-//! `cargo bench -p weft-stores`. Both sides run in turns, so that the load of the machine touches both.
+//! That is what Spin does by default, with the journal that SQLite has where nothing else is said; and what one would
+//! write first, with a write-ahead log. `cargo bench -p weft-stores`. All run in turns, so that the load of the machine
+//! touches each.
 
 #![allow(
     clippy::indexing_slicing,
@@ -31,10 +33,6 @@ fn key(number: usize) -> String {
     format!("key-{number:06}")
 }
 
-fn show(what: &str, naive: &[f64], ours: &[f64]) {
-    rates::show(what, ("one connection", naive), ("store", ours));
-}
-
 fn main() {
     reads();
     for in_flight in [1, COMPONENTS, COMPONENTS * 16] {
@@ -43,23 +41,62 @@ fn main() {
     one_get();
 }
 
-fn naive(folder: &Path) -> Arc<Mutex<Connection>> {
-    let connection = Connection::open(folder.join("naive.db")).unwrap();
-    connection.pragma_update(None, "journal_mode", "WAL").unwrap();
-    connection.pragma_update(None, "synchronous", "FULL").unwrap();
-    connection
-        .execute_batch("CREATE TABLE entry (key TEXT PRIMARY KEY, value BLOB NOT NULL)")
-        .unwrap();
-    let filling = connection.unchecked_transaction().unwrap();
-    for number in 0..KEYS {
-        filling
-            .prepare_cached("INSERT INTO entry VALUES (?1, ?2)")
-            .unwrap()
-            .execute((key(number), vec![7u8; VALUE]))
-            .unwrap();
+/// One connection behind a lock.
+struct Naive {
+    name: &'static str,
+    connection: Mutex<Connection>,
+}
+
+impl Naive {
+    const SET: &str = "INSERT INTO entry VALUES ('default', ?1, ?2)
+        ON CONFLICT (store, key) DO UPDATE SET value = excluded.value";
+
+    /// As `spin up` has it, and the same with a log.
+    fn both(folder: &Path) -> [Self; 2] {
+        [
+            Self::new(folder, "Spin's design", "DELETE"),
+            Self::new(folder, "the same with a log", "WAL"),
+        ]
     }
-    filling.commit().unwrap();
-    Arc::new(Mutex::new(connection))
+
+    fn new(folder: &Path, name: &'static str, journal: &str) -> Self {
+        let connection = Connection::open(folder.join(format!("{journal}.db"))).unwrap();
+        connection.pragma_update(None, "journal_mode", journal).unwrap();
+        connection.pragma_update(None, "synchronous", "FULL").unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE entry (store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+                    PRIMARY KEY (store, key))",
+            )
+            .unwrap();
+        let naive = Self {
+            name,
+            connection: Mutex::new(connection),
+        };
+        let connection = naive.connection.lock();
+        let filling = connection.unchecked_transaction().unwrap();
+        for number in 0..KEYS {
+            let mut statement = filling.prepare_cached(Self::SET).unwrap();
+            statement.execute((key(number), vec![7u8; VALUE])).unwrap();
+        }
+        filling.commit().unwrap();
+        drop(connection);
+        naive
+    }
+
+    fn get(&self, key: &str) -> Vec<u8> {
+        let connection = self.connection.lock();
+        let mut statement = connection
+            .prepare_cached("SELECT value FROM entry WHERE store = 'default' AND key = ?1")
+            .unwrap();
+        statement.query_row([key], |row| row.get(0)).unwrap()
+    }
+
+    fn set(&self, key: &str, value: Vec<u8>) {
+        let connection = self.connection.lock();
+        let mut statement = connection.prepare_cached(Self::SET).unwrap();
+        statement.execute((key, value)).unwrap();
+    }
 }
 
 fn ours(folder: &Path, durability: Durability) -> Arc<dyn Store> {
@@ -76,48 +113,49 @@ fn ours(folder: &Path, durability: Durability) -> Arc<dyn Store> {
     Arc::new(store)
 }
 
+fn show(what: &str, naive: [&Naive; 2], before: &[Vec<f64>; 2], ours: &[f64]) {
+    for (naive, before) in naive.into_iter().zip(before) {
+        rates::show(what, (naive.name, before), ("store", ours));
+    }
+}
+
 fn reads() {
     let scratch = Scratch::new();
-    let (naive, ours) = (naive(scratch.path()), ours(scratch.path(), Durability::Sync));
-    let (mut before, mut after) = (Vec::new(), Vec::new());
+    let (naive, ours) = (
+        Naive::both(scratch.path()),
+        ours(scratch.path(), Durability::Sync),
+    );
+    let (mut before, mut after) = ([Vec::new(), Vec::new()], Vec::new());
     for _ in 0..ROUNDS {
-        let naive = &naive;
-        before.push(rate(COMPONENTS, async |random: &mut fastrand::Rng| {
-            let connection = naive.lock();
-            let mut statement = connection
-                .prepare_cached("SELECT value FROM entry WHERE key = ?1")
-                .unwrap();
-            let value: Vec<u8> = statement
-                .query_row([key(random.usize(..KEYS))], |row| row.get(0))
-                .unwrap();
-            assert_eq!(value.len(), VALUE);
-        }));
+        for (naive, before) in naive.iter().zip(&mut before) {
+            before.push(rate(COMPONENTS, async |random: &mut fastrand::Rng| {
+                assert_eq!(naive.get(&key(random.usize(..KEYS))).len(), VALUE);
+            }));
+        }
         let ours = &ours;
         after.push(rate(COMPONENTS, async |random: &mut fastrand::Rng| {
             let found = ours.get(&key(random.usize(..KEYS))).await.unwrap();
             assert_eq!(found.unwrap().value.len(), VALUE);
         }));
     }
-    show("reads, 16 components", &before, &after);
+    show("reads, 16 components", naive.each_ref(), &before, &after);
 }
 
 fn writes(in_flight: usize) {
     let scratch = Scratch::new();
-    let (naive, ours) = (naive(scratch.path()), ours(scratch.path(), Durability::Sync));
-    let (mut before, mut after) = (Vec::new(), Vec::new());
+    let (naive, ours) = (
+        Naive::both(scratch.path()),
+        ours(scratch.path(), Durability::Sync),
+    );
+    let (mut before, mut after) = ([Vec::new(), Vec::new()], Vec::new());
     let threads = in_flight.min(COMPONENTS);
     let each = in_flight / threads;
     for _ in 0..ROUNDS {
-        let naive = &naive;
-        before.push(rate(threads, async |random: &mut fastrand::Rng| {
-            let connection = naive.lock();
-            let mut statement = connection
-                .prepare_cached("INSERT OR REPLACE INTO entry VALUES (?1, ?2)")
-                .unwrap();
-            statement
-                .execute((key(random.usize(..KEYS)), vec![8u8; VALUE]))
-                .unwrap();
-        }));
+        for (naive, before) in naive.iter().zip(&mut before) {
+            before.push(rate(threads, async |random: &mut fastrand::Rng| {
+                naive.set(&key(random.usize(..KEYS)), vec![8u8; VALUE]);
+            }));
+        }
         let ours = &ours;
         let calls = rate(threads, async |random: &mut fastrand::Rng| {
             let write = |number| ours.write(vec![Change::Set(key(number), vec![8u8; VALUE].into())]);
@@ -128,7 +166,8 @@ fn writes(in_flight: usize) {
         });
         after.push(calls * each as f64);
     }
-    show(&format!("durable writes, {in_flight} in flight"), &before, &after);
+    let what = format!("durable writes, {in_flight} in flight");
+    show(&what, naive.each_ref(), &before, &after);
 }
 
 /// What one get costs whoever is alone.

@@ -549,10 +549,19 @@ fn what_a_blob_store_keeps_can_be_looked_at_changed_and_checked() {
         .with_code(0);
     assert_eq!(told(&["get", "photos", "d"]), long);
     told(&["delete", "photos", "b"]);
-    assert_eq!(
-        told(&["check", "photos"]),
-        "3 objects, 500008 bytes, all as they were written\n"
-    );
+    let whole = "3 objects, 500008 bytes, all as they were written\n";
+    assert_eq!(told(&["check", "photos"]), whole);
+    let copy = app.path().join("copy").display().to_string();
+    told(&["backup", "photos", &copy]);
+    told(&["delete", "photos", "d"]);
+    let again = data(&app).args(["backup", "photos", &copy]).run();
+    assert!(again.with_code(1).stderr().contains("exists"));
+    // A copy is a store.
+    let place = app.path().join("own/apps/shop/blobs/photos");
+    fs_err::remove_dir_all(&place).unwrap();
+    fs_err::rename(&copy, &place).unwrap();
+    assert_eq!(told(&["check", "photos"]), whole);
+    assert_eq!(told(&["get", "photos", "d"]), long);
     told(&["put", "both", "key", "value"]);
     assert_eq!(told(&["list", "both"]), "key\n");
     assert_eq!(told(&["list", "both", "--blobs"]), "");
@@ -562,7 +571,6 @@ fn what_a_blob_store_keeps_can_be_looked_at_changed_and_checked() {
         (&["list", "others"], "there are: both, brief, photos"),
         (&["export", "photos"], "`weft data get`"),
         (&["import", "photos"], "`weft data put`"),
-        (&["backup", "photos", "copy"], "stop the app"),
     ] {
         let outcome = data(&app).args(arguments).run();
         let told = outcome.stderr();

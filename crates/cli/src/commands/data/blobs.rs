@@ -1,6 +1,7 @@
 //! What `weft data` does with blob stores.
 
 use std::io::{self, Read as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use weft_app::App;
@@ -88,12 +89,7 @@ pub(super) async fn act(action: Action, found: &Found, output: &Output) -> Resul
                 "it has objects and no messages",
             ));
         }
-        Action::Backup { .. } => {
-            return Err(found.refuse(
-                "backed up while it is used",
-                "stop the app and copy the folder of the blob store",
-            ));
-        }
+        Action::Backup { folder, .. } => back_up(found, &folder, output).await?,
     }
     Ok(Code::DONE)
 }
@@ -156,6 +152,21 @@ async fn put(found: &Found, name: &str, value: Option<String>) -> Result<(), Rep
     }
     let written = found.stores.open(&found.store)?.write(name, content).await;
     written.map_err(|error| found.failed("write to", error))
+}
+
+async fn back_up(found: &Found, folder: &Path, output: &Output) -> Result<(), Report> {
+    if !matches!(found.store.backend, BlobBackend::Files { .. }) {
+        return Err(found.refuse("backed up", "it is on a server, which has tools of its own"));
+    }
+    let totals = found.stores.files(&found.store)?.back_up(folder).await;
+    let totals = totals.map_err(|error| found.failed("back up", error))?;
+    output.note(&format!(
+        "{} objects, {} bytes in `{}`",
+        totals.objects,
+        totals.bytes,
+        folder.display()
+    ));
+    Ok(())
 }
 
 async fn check(found: &Found, output: &Output) -> Result<(), Report> {

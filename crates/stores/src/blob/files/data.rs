@@ -220,10 +220,37 @@ impl Data {
         self.place.damaged(&format!("`{}` is missing", name.display()))
     }
 
-    /// Removes a file that no index names any more.
+    /// Removes a file that no index names any more; not while files are kept.
     pub(super) fn remove(&self, id: Id) {
-        // If it cannot be removed, it is collected when the store is opened again.
-        drop(fs_err::remove_file(self.path(id)));
+        // What stays, for whatever reason, is collected when the store is opened again.
+        let Ok(folder) = fs_err::File::open(&self.folder) else {
+            return;
+        };
+        if folder.file().try_lock_shared().is_ok() {
+            drop(fs_err::remove_file(self.path(id)));
+        }
+    }
+
+    /// Has files stay that no index names any more, until the returned handle goes; in every process.
+    pub(super) fn keep(&self) -> Result<fs_err::File, Error> {
+        let folder = fs_err::File::open(&self.folder).map_err(|error| self.place.failed(error))?;
+        folder.file().lock().map_err(|error| self.place.failed(error))?;
+        Ok(folder)
+    }
+
+    /// Copies a file into another store and sees that it stays.
+    pub(super) fn copy_to(&self, id: Id, other: &Self) -> Result<(), Error> {
+        let path = other.path(id);
+        let parent = folder::parent(&path);
+        other.make_ready(id, parent)?;
+        fs_err::copy(self.path(id), &path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => self.missing(id),
+            _ => other.place.failed(error),
+        })?;
+        let synced = fs_err::File::open(&path).and_then(|file| file.sync_all());
+        synced
+            .and_then(|()| folder::sync(parent))
+            .map_err(|error| other.place.failed(error))
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {

@@ -241,6 +241,12 @@ impl Index {
         Ok(index)
     }
 
+    /// Copies it as it is at one moment into a new folder.
+    pub(super) async fn back_up(&self, to: &std::path::Path) -> Result<(), Error> {
+        let copied = self.store.back_up(to).await;
+        copied.map(drop).map_err(|error| self.place.of_index(error))
+    }
+
     fn read_marker(&self, entry: Option<crate::keyvalue::Entry>) -> Result<Marker, Error> {
         let entry = entry.ok_or_else(|| self.place.damaged("its index has no entry of the container"))?;
         let alive = read_container(&entry.value)

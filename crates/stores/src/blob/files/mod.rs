@@ -3,12 +3,13 @@
 //! The `index` is a key-value store, which says what is there; objects of up to 16 KiB lie in it as well. All others
 //! are files that never change once they are written (`data`), with a checksum after every block. `change` brings
 //! the two together: a file is on the disk before the index names it, and goes after the index has forgotten it.
-//! What a killed process left between the two is found by `collect`; `usage` counts.
+//! What a killed process left between the two is found by `collect`; `usage` counts, and `backup` copies all of it.
 //!
 //! What always holds: an acknowledged write survives the process, and the machine where the store is
 //! [`Durability::Sync`]; a reader has the object that it opened, whatever becomes of its name; damage is reported,
 //! and nothing is made anew in its place. Several processes may use one folder.
 
+mod backup;
 mod change;
 mod collect;
 mod data;
@@ -143,6 +144,18 @@ impl Files {
             totals.objects += found.objects;
             totals.bytes += found.bytes;
         }
+    }
+
+    /// Copies the store as it is at one moment into a new folder, while it is in use.
+    ///
+    /// # Errors
+    /// There is something of that name, the disk refuses, or the store is damaged: a copy of damage is no backup.
+    ///
+    /// # Limits
+    /// Files of objects that go meanwhile stay on the disk until the store is opened again.
+    pub async fn back_up(&self, to: &Path) -> Result<Totals, Error> {
+        let to = to.to_owned();
+        self.read_on_thread(move |inner| backup::copy(inner, &to)).await
     }
 
     /// Does something that may wait for the disk where nobody is kept waiting by it.

@@ -55,15 +55,20 @@ fn create(place: &Place) -> Result<(), Error> {
     let io = |error: std::io::Error| place.failed(error);
     fs_err::create_dir_all(folder::parent(&place.folder)).map_err(io)?;
     let building = folder::beside(&place.folder, "new");
-    let private = |path: &Path| DirBuilder::new().mode(0o700).create(path).map_err(io);
-    private(&building)?;
-    private(&building.join(data::FOLDER))?;
-    fs_err::OpenOptions::new()
+    frame(&building).map_err(io)?;
+    Index::create(place, &building)?;
+    folder::publish(&building, &place.folder, data::LOCK).map_err(io)
+}
+
+/// Makes what is in the folder of every store beside its index.
+pub(super) fn frame(folder: &Path) -> std::io::Result<()> {
+    let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
+    private(folder)?;
+    private(&folder.join(data::FOLDER))?;
+    let lock = fs_err::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(building.join(data::LOCK))
-        .map_err(io)?;
-    Index::create(place, &building)?;
-    folder::publish(&building, &place.folder, data::LOCK).map_err(io)
+        .open(folder.join(data::LOCK));
+    lock.map(drop)
 }

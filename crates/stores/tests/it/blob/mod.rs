@@ -1,6 +1,7 @@
 //! Stores of objects.
 
 mod backends;
+mod backup;
 mod behaviour;
 mod content;
 mod damage;

@@ -29,6 +29,13 @@ const KEYS: usize = 10_000;
 const VALUE: usize = 256;
 const COMPONENTS: usize = 16;
 
+/// Bytes that are not there yet: SQLite writes nothing where nothing changes.
+fn fresh(random: &mut fastrand::Rng) -> Vec<u8> {
+    let mut value = vec![0; VALUE];
+    random.fill(&mut value);
+    value
+}
+
 fn key(number: usize) -> String {
     format!("key-{number:06}")
 }
@@ -153,13 +160,13 @@ fn writes(in_flight: usize) {
     for _ in 0..ROUNDS {
         for (naive, before) in naive.iter().zip(&mut before) {
             before.push(rate(threads, async |random: &mut fastrand::Rng| {
-                naive.set(&key(random.usize(..KEYS)), vec![8u8; VALUE]);
+                naive.set(&key(random.usize(..KEYS)), fresh(random));
             }));
         }
         let ours = &ours;
         let calls = rate(threads, async |random: &mut fastrand::Rng| {
-            let write = |number| ours.write(vec![Change::Set(key(number), vec![8u8; VALUE].into())]);
-            let writes: Vec<_> = (0..each).map(|_| write(random.usize(..KEYS))).collect();
+            let mut write = || ours.write(vec![Change::Set(key(random.usize(..KEYS)), fresh(random).into())]);
+            let writes: Vec<_> = (0..each).map(|_| write()).collect();
             for written in futures::future::join_all(writes).await {
                 written.unwrap();
             }

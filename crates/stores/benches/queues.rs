@@ -4,6 +4,7 @@
 
 #![allow(
     clippy::indexing_slicing,
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a bench prints, and stops at the first mistake"
@@ -12,6 +13,7 @@
 mod rates;
 
 use std::path::Path;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rates::{ROUNDS, rate};
@@ -104,10 +106,13 @@ fn publishing(in_flight: usize) {
     show(&format!("published, {in_flight} in flight"), &before, &after);
 }
 
+/// How long a message is waited for. All of them may have been taken.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Messages that wait are handed out and worked on: by one who takes one after the other, and by one who works on 16 at
 /// once.
 fn taking() {
-    const WAITING: usize = 100_000;
+    const WAITING: usize = 400_000;
     let scratch = Scratch::new();
     let (naive, ours) = (Table::make(scratch.path()), ours(scratch.path()));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -134,7 +139,8 @@ fn taking() {
             before.push(rate(1, async |_: &mut fastrand::Rng| naive.take()));
             let calls = rate(1, async |_: &mut fastrand::Rng| {
                 let all = (0..at_once).map(async |_| {
-                    let next = taking.next().await.unwrap();
+                    let next = tokio::time::timeout(PATIENCE, taking.next()).await;
+                    let next = next.expect("more should wait").unwrap();
                     assert_eq!(next.message.body.len(), BODY);
                     taking.done(&next).await.unwrap();
                 });

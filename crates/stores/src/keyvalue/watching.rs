@@ -231,6 +231,39 @@ impl Pause {
     }
 }
 
+/// A server that tells those who listen at that moment, and nobody later.
+pub(super) trait Teller {
+    /// A connection over which it tells.
+    type Line;
+
+    /// Begins to listen.
+    fn open(&self) -> impl Future<Output = Result<Self::Line, Error>> + Send;
+
+    /// Tells of keys until the connection is of no use any more; why it is not.
+    fn hear(&self, line: Self::Line) -> impl Future<Output = Error> + Send;
+}
+
+/// Hears what a server tells, over one connection after the other. After each that was lost, everything counts as changed.
+pub(super) async fn hear_on<T: Teller>(teller: &T, pending: &Pending, first: T::Line) {
+    let mut line = first;
+    let mut pause = Pause::new();
+    loop {
+        let mut trouble = Some(teller.hear(line).await);
+        line = loop {
+            if let Some(trouble) = trouble.take() {
+                pending.trouble(trouble);
+            }
+            pause.wait().await;
+            match teller.open().await {
+                Ok(line) => break line,
+                Err(error) => trouble = Some(error),
+            }
+        };
+        pause = Pause::new();
+        pending.unknown();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

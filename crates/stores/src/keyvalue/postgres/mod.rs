@@ -338,7 +338,7 @@ impl Store for Postgres {
                 timeout: self.options.timeout,
                 pending: Arc::clone(&pending),
             };
-            let line = source.open().await?;
+            let line = source.begin().await?;
             Ok(Watching::with_source(pending, source.run(line)))
         })
     }

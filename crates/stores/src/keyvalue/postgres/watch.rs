@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Error as ServerError};
 use super::connections::{Connections, Failed};
 use super::{statements, tell};
 use crate::keyvalue::Error;
-use crate::keyvalue::watching::{Pause, Pending};
+use crate::keyvalue::watching::{Pending, Teller, hear_on};
 
 /// How often it is looked whether the server is still there, and the table still the same with its trigger.
 const LOOK: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ enum Lost {
 
 impl Source {
     /// Begins to listen, and makes what tells where it is missing.
-    pub(super) async fn open(&self) -> Result<Line, Error> {
+    pub(super) async fn begin(&self) -> Result<Line, Error> {
         match tokio::time::timeout(self.timeout, self.listen()).await {
             Ok(opened) => opened.map_err(|error| self.failed(Failed::Server(error))),
             Err(_) => Err(self.failed(Failed::Timeout)),
@@ -82,23 +82,7 @@ impl Source {
     }
 
     pub(super) async fn run(self, first: Line) {
-        let mut line = first;
-        let mut pause = Pause::new();
-        loop {
-            let mut trouble = Some(self.watch(line).await);
-            line = loop {
-                if let Some(trouble) = trouble.take() {
-                    self.pending.trouble(trouble);
-                }
-                pause.wait().await;
-                match self.open().await {
-                    Ok(line) => break line,
-                    Err(error) => trouble = Some(error),
-                }
-            };
-            pause = Pause::new();
-            self.pending.unknown();
-        }
+        hear_on(&self, &self.pending, first).await;
     }
 
     /// Waits until the connection is of no use any more; why it is not.
@@ -123,6 +107,18 @@ impl Source {
             backend: Arc::clone(&self.backend),
             source: Arc::new(lost),
         }
+    }
+}
+
+impl Teller for Source {
+    type Line = Line;
+
+    async fn open(&self) -> Result<Line, Error> {
+        self.begin().await
+    }
+
+    async fn hear(&self, line: Line) -> Error {
+        self.watch(line).await
     }
 }
 

@@ -380,7 +380,7 @@ impl Store for Redis {
                 prefix: self.options.prefix.clone(),
                 pending: Arc::clone(&pending),
             };
-            let line = source.open().await?;
+            let line = source.begin().await?;
             Ok(Watching::with_source(pending, source.run(line)))
         })
     }

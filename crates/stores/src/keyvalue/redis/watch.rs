@@ -12,7 +12,7 @@ use redis::{AsyncConnectionConfig, ErrorKind, Msg, RedisError, Value};
 use super::link::Link;
 use super::{Failed, pattern, tell};
 use crate::keyvalue::Error;
-use crate::keyvalue::watching::{Pause, Pending};
+use crate::keyvalue::watching::{Pending, Teller, hear_on};
 
 /// The setting by which a server tells of keys.
 const SETTING: &str = "notify-keyspace-events";
@@ -44,7 +44,7 @@ struct Lost;
 
 impl Source {
     /// Begins to listen, if the server is set up to tell.
-    pub(super) async fn open(&self) -> Result<Line, Error> {
+    pub(super) async fn begin(&self) -> Result<Line, Error> {
         let open = async {
             let setting = self.setting().await?;
             let mut line = self.link.listen().await?;
@@ -92,28 +92,11 @@ impl Source {
     }
 
     pub(super) async fn run(self, first: Line) {
-        let mut line = first;
-        let mut pause = Pause::new();
-        loop {
-            let lost = self.hear(line).await;
-            let mut trouble = Some(tell(&self.backend, self.timeout, Failed::Lost(lost)));
-            line = loop {
-                if let Some(trouble) = trouble.take() {
-                    self.pending.trouble(trouble);
-                }
-                pause.wait().await;
-                match self.open().await {
-                    Ok(line) => break line,
-                    Err(error) => trouble = Some(error),
-                }
-            };
-            pause = Pause::new();
-            self.pending.unknown();
-        }
+        hear_on(&self, &self.pending, first).await;
     }
 
     /// Tells of keys until the connection is lost; why it was.
-    async fn hear(&self, mut line: Line) -> Arc<dyn std::error::Error + Send + Sync> {
+    async fn hear_over(&self, mut line: Line) -> Arc<dyn std::error::Error + Send + Sync> {
         let channel = self.channel();
         loop {
             tokio::select! {
@@ -139,6 +122,22 @@ impl Source {
         {
             self.pending.key(key);
         }
+    }
+}
+
+impl Teller for Source {
+    type Line = Line;
+
+    async fn open(&self) -> Result<Line, Error> {
+        self.begin().await
+    }
+
+    async fn hear(&self, line: Line) -> Error {
+        tell(
+            &self.backend,
+            self.timeout,
+            Failed::Lost(self.hear_over(line).await),
+        )
     }
 }
 

@@ -77,7 +77,8 @@ impl Spool {
         true
     }
 
-    /// Takes room for so many bytes in memory, and says for how many: vectors grow by as much as they have.
+    /// Takes room for so many bytes in memory, and says for how many: all that is there is copied whenever it grows, so
+    /// it does so four times over.
     fn capacity_for(&mut self, bytes: usize) -> Option<usize> {
         let bytes_max = match self.file {
             Some(_) => MEMORY_BYTES,
@@ -86,7 +87,7 @@ impl Spool {
         if bytes > bytes_max {
             return None;
         }
-        let wanted = bytes.max(self.memory.capacity() * 2).min(bytes_max);
+        let wanted = bytes.max(self.memory.capacity() * 4).min(bytes_max);
         if self.room.grow(wanted) {
             return Some(wanted);
         }

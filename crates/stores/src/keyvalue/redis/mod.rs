@@ -127,7 +127,7 @@ impl Redis {
         }
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.options.timeout))
-            // Each call has one that counts for all of it, and two cost a tenth of what a server on this machine takes.
+            // Each call has one that counts for all of it (`call`), and a second timer would only cost.
             .set_response_timeout(None);
         let made = self.link.connect(config).await?;
         Ok(kept.insert(made).clone())

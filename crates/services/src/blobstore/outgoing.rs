@@ -305,7 +305,7 @@ impl OutputStream for Body {
         Ok(())
     }
 
-    // What the trait has for it asks three times whether there is room, and most guests write 4 KiB at a time.
+    // What the trait has for it boxes a future for each look at the room, and most guests write 4 KiB at a time.
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.settled().await;
         self.check_write()?;
